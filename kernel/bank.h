@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bank.h - banks: the tree of storage.
+ *
+ * Owns     struct bank: bytes charged at it and below it, against limits.
+ * Does     takes and gives bytes: all banks up to the root, or none.
+ * Callers  whoever stores for a guest, before it stores; kernel/domain.c puts
+ *          bank_storage() under the engine.
+ * Never    allocates or frees the objects it pays for; domain_end() does.
+ *
+ * BANK1    used = own + the sum of used of the banks below; used <= limit.
+ * BANK2    peak >= used.
+ *
+ * Source   design.md section 5 (Bank); KeyKOS sb.h: limits are limits, not
+ *          deposits; over-commit is allowed. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/wasm/engine.h"
+
+#define BANK_NO_LIMIT UINT64_MAX
+
+struct bank {
+	struct storage storage; /* first: the engine's view of this bank */
+	struct bank *superior;
+	struct bank *first, *next;
+	uint64_t limit, own, used, peak; /* bytes */
+};
+
+void bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes);
+void bank_done(struct bank *bank); /* gives what it still holds back to those above */
+bool bank_take(struct bank *bank, uint64_t bytes); /* all banks up, or none */
+void bank_give(struct bank *bank, uint64_t bytes);
+uint64_t bank_room(const struct bank *bank); /* what take() could take now */
+void bank_check(const struct bank *root);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grant.h - derivations that may be taken back.
+ *
+ * Owns     struct grant: {parent, generation, dead, alive_at}. A root grant is
+ *          a key the host gave; it owns an epoch.
+ * Does     one cut kills everything derived below it in O(1): mark dead, bump
+ *          the root's epoch. A grant found alive in this epoch is not walked
+ *          again, so the usual check is one compare.
+ *
+ * GRANT1   a grant is alive iff neither it nor any ancestor is dead.
+ * GRANT2   alive_at == its root's epoch implies alive.
+ *
+ * Source   design.md section 4 (derivation, world cut). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/base/heap.h"
+
+struct key;
+
+struct grant {
+	uint32_t parent;     /* index; GRANT_NONE for a root grant */
+	uint32_t root;       /* index of its root grant */
+	uint32_t generation; /* of this index; a reused index has another */
+	uint32_t depth;      /* a grant's price and a check's bound grow with it */
+	uint64_t alive_at;   /* the root's epoch when last found alive */
+	uint64_t epoch;      /* root grants: bumped by each cut below */
+	uint64_t expires_ns, uses_left, bytes_left; /* UINT64_MAX: no limit */
+	bool dead, used;
+};
+
+enum { GRANT_NONE = UINT32_MAX };
+
+struct grants {
+	struct heap *heap;
+	struct grant *at;
+	uint32_t count, room, free;
+};
+
+void grants_init(struct grants *grants, struct heap *heap);
+void grants_done(struct grants *grants);
+/* Index of a new grant below `parent` (GRANT_NONE: a root); GRANT_NONE when there is no room. */
+uint32_t grant_new(struct grants *grants, uint32_t parent);
+/* Iterative; O(1) when found alive in this epoch before. False for a stale generation. */
+bool grant_alive(struct grants *grants, uint32_t grant, uint32_t generation);
+/* The world cut. Nothing derived under it is alive afterwards. */
+void grant_cut(struct grants *grants, uint32_t grant);
+bool key_alive(struct grants *grants, const struct key *key);
