@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker.h - the process that holds the outside, as tools/ use it.
+ *
+ * Owns     the table of handles, the root grants, the worker's ring (a second
+ *          descriptor of it), the shared memory, the worker.
+ * Does     opens, lists, renames, stats beneath granted directories; fills and
+ *          empties slots of the worker's ring; says how the worker ended.
+ * Callers  tools/ only. One thread.
+ * Never    runs a guest, prints, exits, or believes the worker.
+ *
+ * The order of calls:
+ *
+ *   broker_new()            ring made and fenced, shared memory laid out
+ *   broker_grant_*()        root grants; take the descriptor
+ *   broker_pass()           descriptors the worker reads before its walls (modules)
+ *   broker_words()          the tools' own words to their worker
+ *   broker_spawn()          the worker begins as main() of the same program; see
+ *                           drivers/client.h for what it does there
+ *   broker_watch()          what else the loop waits for (signalfd, control)
+ *   broker_serve()          until the worker ended; broker_poke(), broker_revoke(),
+ *                           broker_kill() from watchers meanwhile
+ *   broker_free()
+ *
+ * Errors   0 or -errno, words in the report. Nothing here ends the broker: a
+ *          worker that breaks the protocol is ended, and the outcome says so.
+ * Source   design.md section 8, containment.md sections 3 and 6. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kernel/base/report.h"
+#include "kernel/device.h"
+
+struct broker;
+
+struct broker_config {
+	uint32_t handles_max;  /* 0: 1024; bounded by RLIMIT_NOFILE */
+	uint64_t store_bytes;  /* size of the page store; 0: none */
+};
+
+/* -ENOSYS or -EPERM: no io_uring here; the report says what to do. */
+int broker_new(const struct broker_config *config, struct report *report,
+	struct broker **ret_broker);
+/* Ends the worker if it still lives. NULL is fine. */
+void broker_free(struct broker *broker);
+
+/* --- root grants ------------------------------------------------------------ */
+
+enum broker_right {
+	BROKER_READ = 1 << 0,
+	BROKER_WRITE = 1 << 1,  /* and all that changes the directory */
+	BROKER_APPEND = 1 << 2, /* files: writes only at the end, no truncation */
+};
+
+struct broker_grant {
+	uint32_t id;     /* also the device number that guests see */
+	uint32_t handle; /* what DEVICE_* requests name it by */
+	uint32_t rights; /* enum broker_right, as given */
+	enum device_file_type type;
+};
+
+/* A directory; everything beneath it on the same file system. Takes fd, which
+ * may be O_PATH; also when it fails. -ENOTDIR, -EMFILE. */
+int broker_grant_dir(struct broker *broker, int fd, uint32_t rights, struct report *report,
+	struct broker_grant *ret_grant);
+/* One regular file. Takes fd; its own open mode must allow the rights. */
+int broker_grant_file(struct broker *broker, int fd, uint32_t rights, struct report *report,
+	struct broker_grant *ret_grant);
+/* A stream the user gave himself: pipe, terminal, /dev/null, socket, file.
+ * Takes fd (pass a duplicate of 0, 1, 2). */
+int broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct report *report,
+	struct broker_grant *ret_grant);
+
+/* Broker cut: empties every handle opened under the grant, in the order that
+ * leaks nothing (revoke.c). 0: nothing derived delivers another byte.
+ * -ETIME: a request could not be stopped, so the worker was ended. -ENOENT. */
+int broker_revoke(struct broker *broker, uint32_t grant_id);
+
+struct broker_counts {
+	uint64_t opens, denied, missing; /* ENOENT is missing; outside or read-only is denied */
+	uint32_t handles;                /* open now, the root's own included */
+};
+bool broker_counts(const struct broker *broker, uint32_t grant_id, struct broker_counts *ret_counts);
+
+/* --- the worker --------------------------------------------------------------- */
+
+/* Passes a descriptor on: the worker finds it by the returned index,
+ * client_passed(). Takes fd. */
+int broker_pass(struct broker *broker, int fd);
+/* Copied; client_words() in the worker. At most once, at most 64 MiB. */
+int broker_words(struct broker *broker, const void *words, size_t bytes);
+
+struct broker_spawn {
+	const char *const *argv;  /* of the worker; NULL-terminated */
+	uint64_t clone_flags;     /* CLONE_NEW* that the walls want at birth */
+	/* Runs in the child before exec: uid maps and the like; raw system calls
+	 * only. 0 or -errno. May be NULL. */
+	int (*before_exec)(void *arg);
+	void *arg;
+	bool keep_stderr;         /* else 2 is /dev/null, as 0 and 1 are */
+};
+
+/* Makes the worker: clone, then /proc/self/exe again with the descriptors of
+ * wire.h and an empty environment. */
+int broker_spawn(struct broker *broker, const struct broker_spawn *spawn, struct report *report);
+
+enum broker_log_level { BROKER_LOG_NOTE, BROKER_LOG_WARNING, BROKER_LOG_ERROR };
+
+/* All may be NULL. Text is not terminated and may hold any byte. */
+struct broker_hooks {
+	void *user;
+	void (*ready)(void *user);
+	void (*log)(void *user, enum broker_log_level level, const char *text, size_t bytes);
+	/* The broker refused or did not find: for `why`. error is a device_error. */
+	void (*refused)(void *user, uint32_t grant_id, enum device_op op, const char *path,
+		size_t path_bytes, enum device_error error);
+};
+
+/* Calls fn when fd is readable, from broker_serve(). Up to 8. Borrows fd. */
+int broker_watch(struct broker *broker, int fd, void (*fn)(void *arg), void *arg);
+void broker_unwatch(struct broker *broker, int fd);
+
+/* Pokes the worker: its device's reap() returns false and client_poked() tells
+ * these bits. Bits mean what tools say. -EAGAIN: it takes no replies. */
+int broker_poke(struct broker *broker, uint32_t bits);
+void broker_kill(struct broker *broker); /* SIGKILL; serve then tells the end */
+/* The loop ends with BROKER_TIMED_OUT at this CLOCK_MONOTONIC time; 0: never. */
+void broker_deadline(struct broker *broker, uint64_t monotonic_ns);
+
+enum broker_end {
+	BROKER_EXITED,    /* code */
+	BROKER_KILLED,    /* signal; SIGSYS: it broke a wall */
+	BROKER_PROTOCOL,  /* it broke the protocol and was ended; words in `why` */
+	BROKER_CUT,       /* it was ended because a revocation could not finish */
+	BROKER_TIMED_OUT, /* the deadline passed; the worker still lives */
+};
+
+struct broker_outcome {
+	enum broker_end end;
+	int code, signal;
+	bool ready;            /* it had said READY */
+	bool recorded;         /* it had said END: record is complete */
+	const uint8_t *record; /* a copy, valid until broker_free() */
+	size_t record_bytes;
+	char trail[512];       /* its last words, if any; terminated, printable */
+	const char *why;       /* PROTOCOL: which rule; else NULL */
+};
+
+int broker_serve(struct broker *broker, const struct broker_hooks *hooks,
+	struct broker_outcome *ret_outcome);
+
+pid_t broker_worker(const struct broker *broker); /* 0: none */
