@@ -80,6 +80,8 @@ struct caps { /* caps/caps.c: const struct caps caps_all */
 	uint32_t kinds_count;
 	const struct import_def *const *import_tables; /* NULL-terminated; each ends with a NULL name */
 	const struct personality *personality;
+	/* Frees what caps put under world_caps(); before the world's heap goes. May be NULL. */
+	void (*world_end)(struct world *world);
 };
 
 /* --- domains -------------------------------------------------------------- */
@@ -156,9 +158,19 @@ enum call_end call_submit(struct call *call, struct device_request *request);
 /* The completion was used; another request may follow in the same call. */
 void call_consume(struct call *call);
 
+/* What the domain's line has used as of now, this call's charge included: the
+ * virtual clock reads it. */
+uint64_t call_used(struct call *call);
+
 /* Orders of caps that have no caller of their own (closing a handle when a
  * descriptor goes): sent, and the completion dropped. */
 void world_submit_detached(struct world *world, struct device_request *request);
+
+/* What caps need of a world: their own state in it (root keys; NULL until they
+ * put it there), its heap, its grants. */
+void **world_caps(struct world *world);
+struct heap *world_heap(struct world *world);
+struct grants *world_grants(struct world *world);
 
 /* --- worlds --------------------------------------------------------------- */
 

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* caps.h - what keys mean, as tools/ hand them out and ask about them.
+ *
+ * Owns     the root keys of a world (what the host gave) with their counters;
+ *          WASI's state per domain; the last refusals of each domain.
+ * Callers  tools/ only; the kernel sees `caps_all` through struct caps.
+ * Never    opens anything: a root key names a handle that the device gave.
+ *
+ * The order of calls, for a new run:
+ *
+ *   world_open(.caps = &caps_all)
+ *   caps_root_add()      for each stream, directory, file, clock, generator
+ *   domain_new()
+ *   caps_wasi_setup()    streams, mounts, arguments, environment
+ *   domain_entry(), domain_start(), world_run()
+ *   caps_root_at(), caps_why()   for the report
+ *
+ * and to go on from an image: the same caps_root_add() under the same names,
+ * then image_read() binds them; caps_hole_at() lists names that nothing was
+ * given for.
+ *
+ * Errors   0 or -errno, words in the report.
+ * Source   design.md sections 4 and 7. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/world.h"
+
+enum kind_id { /* ORDER KINDS */
+#define KIND(name, fork, image, what) KIND_##name,
+#include "caps/kinds.def"
+#undef KIND
+	KIND_COUNT
+};
+
+enum right {
+#define RIGHT(name, bit, what) RIGHT_##name = 1 << (bit),
+#include "caps/rights.def"
+#undef RIGHT
+};
+
+extern const struct caps caps_all;
+
+/* --- root keys ---------------------------------------------------------- */
+
+enum caps_flag {
+	CAPS_REAL = 1 << 0, /* clock, entropy: from the device; else virtual, seeded */
+	CAPS_LIVE = 1 << 1, /* stream: a read returns what is there (a terminal, a dialogue);
+	                       else it fills its buffer or meets the end, so that a file and
+	                       a pipe with the same bytes look the same */
+	CAPS_TTY = 1 << 2,  /* stream: the guest is told it is a terminal; implies CAPS_LIVE */
+};
+
+struct caps_root {
+	const char *name;     /* unique in the world, 1 to 63 bytes: "stdin", "data"; images bind by it */
+	const char *spec;     /* for reports: "dir:/srv/data,ro"; at most 4096 bytes */
+	enum kind_id kind;    /* directory, file, stream, clock, entropy */
+	uint32_t rights;      /* enum right */
+	uint32_t flags;       /* enum caps_flag */
+	uint32_t handle;      /* the device's: of directory, file, stream */
+	uint32_t number;      /* the device's number of the grant: st_dev for guests */
+	uint64_t seed;        /* entropy without CAPS_REAL */
+};
+
+/* Names and specs are copied. -EEXIST: the name is taken; -EINVAL; -ENOMEM. */
+int caps_root_add(struct world *world, const struct caps_root *root, struct report *report,
+	struct key *ret_key);
+
+struct caps_counts {
+	uint64_t read, written;   /* bytes */
+	uint64_t denied, missing; /* calls answered ENOTCAPABLE or for lack of a right; ENOENT */
+};
+
+struct caps_root_view {
+	const char *name, *spec;
+	enum kind_id kind;
+	uint32_t rights, flags, handle, number;
+	struct caps_counts counts;
+};
+
+/* In the order added; "/" (the synthetic root) is among them when a domain has
+ * one. False past the last. */
+bool caps_root_at(struct world *world, uint32_t index, struct caps_root_view *ret_view);
+
+/* A broker cut was made on this root: nothing derived from it delivers more. */
+void caps_root_cut(struct world *world, const char *name);
+
+/* --- WASI ----------------------------------------------------------------- */
+
+struct wasi_mount {
+	struct key key;   /* directory, or file (then it is a name in the synthetic root) */
+	const char *path; /* the guest's: "/data", ".", "/net/api"; at most 4096 bytes */
+};
+
+struct wasi_named { /* a key that is only a name in the synthetic root */
+	struct key key;
+	const char *name;
+};
+
+struct wasi_config {
+	const char *const *args; /* args[0] is the program's name */
+	uint32_t args_count;
+	const char *const *env;  /* "K=V" */
+	uint32_t env_count;
+	const struct wasi_mount *mounts; /* descriptors 3, 4, ... in this order */
+	uint32_t mounts_count;
+	const struct wasi_named *keys;
+	uint32_t keys_count;
+	struct key streams[3];   /* void: that descriptor is not open */
+	struct key clock, entropy; /* void: ENOTCAPABLE */
+	bool no_root;            /* no synthetic root as the last preopen */
+	bool stop_on_denied;     /* the first refusal ends the domain; see caps_denied_end() */
+};
+
+/* On a domain that has not run. Everything is copied, and charged to its bank.
+ * -ENOSPC: the bank; -EINVAL: a path or name (words in the report); -ENOMEM. */
+int caps_wasi_setup(struct domain *domain, const struct wasi_config *config,
+	struct report *report);
+
+/* Did `stop_on_denied` end this domain (STOP_RETURNED with code 77)? */
+bool caps_denied_end(const struct domain *domain);
+
+/* A key of the image that nothing was given for under its name. False past the last. */
+struct caps_hole {
+	const char *name, *spec; /* spec: as it was where the image was made */
+	enum kind_id kind;
+	uint32_t rights, flags;
+	uint64_t seed;
+};
+bool caps_hole_at(struct domain *domain, uint32_t index, struct caps_hole *ret_hole);
+
+/* One refusal, in words: texts are terminated, cut to fit, and printable. */
+struct caps_why {
+	uint64_t count;      /* how often in a row the same thing happened */
+	bool missing;        /* ENOENT in the synthetic root; else refused */
+	char what[160];      /* "path_open \"../etc/passwd\" for reading" */
+	char key[64];        /* the root key's name; "" when there was none */
+	char why[128];       /* "the path leaves the directory" */
+	char saw[32];        /* "ENOTCAPABLE (76)" */
+	char allow[160];     /* "--dir DIR::/etc" */
+};
+/* Index 0 is the newest; the last WASI_WHY_MAX are kept. NULL past the last. */
+enum { WASI_WHY_MAX = 16 };
+const struct caps_why *caps_why(const struct domain *domain, uint32_t index);
