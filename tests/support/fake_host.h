@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fake_host.h - struct host on malloc, counted, failing when told.
+ *
+ * Owns     every reservation handed out (so a test can ask that none is left)
+ *          and the page store.
+ * Never    makes a system call of its own; runs wherever a C library does. */
+#pragma once
+
+#include <stdint.h>
+
+#include "kernel/host.h"
+
+struct fake_host {
+	struct host host; /* first: what the kernel sees */
+	uint64_t reserved;      /* bytes, now */
+	uint64_t reservations;  /* now */
+	uint64_t reserved_max;  /* refuses past this; 0: no limit */
+	uint64_t fail_after;    /* the n-th reserve from now fails; 0: never */
+	uint8_t *store;         /* pages() */
+	uint64_t store_pages;
+};
+
+void fake_host_init(struct fake_host *fake);
+void fake_host_done(struct fake_host *fake); /* the page store; reservations are the caller's */
