@@ -9,6 +9,8 @@
  *
  * BANK1    used = own + the sum of used of the banks below; used <= limit.
  * BANK2    peak >= used.
+ * BANK3    a bank gives back no more than it took itself, and ends when no
+ *          bank is below it.
  *
  * Source   design.md section 5 (Bank); KeyKOS sb.h: limits are limits, not
  *          deposits; over-commit is allowed. */
@@ -24,8 +26,8 @@
 struct bank {
 	struct storage storage; /* first: the engine's view of this bank */
 	struct bank *superior;
-	struct bank *first, *next;
-	uint64_t limit, own, used, peak; /* bytes */
+	struct bank *first, *next, *prev; /* those below it, and its place among them */
+	uint64_t limit, own, used, peak;  /* bytes */
 };
 
 void bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes);
@@ -33,4 +35,6 @@ void bank_done(struct bank *bank); /* gives what it still holds back to those ab
 bool bank_take(struct bank *bank, uint64_t bytes); /* all banks up, or none */
 void bank_give(struct bank *bank, uint64_t bytes);
 uint64_t bank_room(const struct bank *bank); /* what take() could take now */
-void bank_check(const struct bank *root);
+/* A new limit; false (nothing changed) below what is used now. */
+bool bank_limit(struct bank *bank, uint64_t limit_bytes);
+void bank_check(const struct bank *root); /* must() */

@@ -9,6 +9,7 @@
  *
  * GRANT1   a grant is alive iff neither it nor any ancestor is dead.
  * GRANT2   alive_at == its root's epoch implies alive.
+ * GRANT3   a parent's index is not reused while a grant is below it.
  *
  * Source   design.md section 4 (derivation, world cut). */
 #pragma once
@@ -25,10 +26,12 @@ struct grant {
 	uint32_t root;       /* index of its root grant */
 	uint32_t generation; /* of this index; a reused index has another */
 	uint32_t depth;      /* a grant's price and a check's bound grow with it */
+	uint32_t below;      /* grants whose parent this is */
 	uint64_t alive_at;   /* the root's epoch when last found alive */
-	uint64_t epoch;      /* root grants: bumped by each cut below */
+	uint64_t epoch;      /* root grants: bumped by each cut below; never 0 */
 	uint64_t expires_ns, uses_left, bytes_left; /* UINT64_MAX: no limit */
 	bool dead, used;
+	bool dropped;        /* no key names it any more; kept for those below */
 };
 
 enum { GRANT_NONE = UINT32_MAX };
@@ -36,15 +39,21 @@ enum { GRANT_NONE = UINT32_MAX };
 struct grants {
 	struct heap *heap;
 	struct grant *at;
-	uint32_t count, room, free;
+	uint32_t count, room;
+	uint32_t free; /* first unused one, linked through parent; GRANT_NONE: none */
 };
 
 void grants_init(struct grants *grants, struct heap *heap);
 void grants_done(struct grants *grants);
-/* Index of a new grant below `parent` (GRANT_NONE: a root); GRANT_NONE when there is no room. */
+/* Index of a new grant below `parent` (GRANT_NONE: a root); GRANT_NONE when
+ * there is no room. Below a dead one it is dead. */
 uint32_t grant_new(struct grants *grants, uint32_t parent);
+/* No key names it any more: its index is reused once none is below it. */
+void grant_drop(struct grants *grants, uint32_t grant);
 /* Iterative; O(1) when found alive in this epoch before. False for a stale generation. */
 bool grant_alive(struct grants *grants, uint32_t grant, uint32_t generation);
 /* The world cut. Nothing derived under it is alive afterwards. */
 void grant_cut(struct grants *grants, uint32_t grant);
+/* A key without a grant (GRANT_NONE) is the kernel's own and always alive. */
 bool key_alive(struct grants *grants, const struct key *key);
+void grants_check(const struct grants *grants); /* must() */

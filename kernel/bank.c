@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/bank.h"
+
+#include <stddef.h>
+
+#include "kernel/base/fits.h"
+#include "kernel/base/must.h"
+
+static bool
+storage_take(struct storage *storage, uint64_t bytes)
+{
+	return bank_take((struct bank *)storage, bytes);
+}
+
+static void
+storage_give(struct storage *storage, uint64_t bytes)
+{
+	bank_give((struct bank *)storage, bytes);
+}
+
+_Static_assert(offsetof(struct bank, storage) == 0, "a bank is its storage");
+
+void
+bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes)
+{
+	*bank = (struct bank){
+		.storage = {.take = storage_take, .give = storage_give},
+		.superior = superior,
+		.limit = limit_bytes,
+	};
+	if (!superior)
+		return;
+	bank->next = superior->first;
+	if (bank->next)
+		bank->next->prev = bank;
+	superior->first = bank;
+}
+
+void
+bank_done(struct bank *bank)
+{
+	must(BANK3, !bank->first);
+	bank_give(bank, bank->own);
+	if (bank->next)
+		bank->next->prev = bank->prev;
+	if (bank->prev)
+		bank->prev->next = bank->next;
+	else if (bank->superior)
+		bank->superior->first = bank->next;
+	*bank = (struct bank){0};
+}
+
+uint64_t
+bank_room(const struct bank *bank)
+{
+	uint64_t room = UINT64_MAX;
+
+	for (; bank; bank = bank->superior)
+		room = min_u64(room, bank->limit > bank->used ? bank->limit - bank->used : 0);
+	return room;
+}
+
+bool
+bank_take(struct bank *bank, uint64_t bytes)
+{
+	if (bytes > bank_room(bank))
+		return false;
+	bank->own += bytes;
+	for (; bank; bank = bank->superior) {
+		bank->used += bytes;
+		bank->peak = max_u64(bank->peak, bank->used);
+	}
+	return true;
+}
+
+void
+bank_give(struct bank *bank, uint64_t bytes)
+{
+	must(BANK3, bytes <= bank->own);
+	bank->own -= bytes;
+	for (; bank; bank = bank->superior) {
+		must(BANK1, bytes <= bank->used);
+		bank->used -= bytes;
+	}
+}
+
+bool
+bank_limit(struct bank *bank, uint64_t limit_bytes)
+{
+	if (limit_bytes < bank->used)
+		return false;
+	bank->limit = limit_bytes;
+	return true;
+}
+
+static const struct bank *
+walk_next(const struct bank *bank, const struct bank *root)
+{
+	if (bank->first)
+		return bank->first;
+	while (bank != root && !bank->next)
+		bank = bank->superior;
+	return bank == root ? NULL : bank->next;
+}
+
+void
+bank_check(const struct bank *root)
+{
+	for (const struct bank *bank = root; bank; bank = walk_next(bank, root)) {
+		uint64_t sum = bank->own;
+
+		for (const struct bank *below = bank->first; below; below = below->next) {
+			must(BANK1, below->superior == bank);
+			must(BANK1, add_fits(&sum, sum, below->used));
+		}
+		must(BANK1, sum == bank->used);
+		must(BANK1, bank->used <= bank->limit);
+		must(BANK2, bank->used <= bank->peak);
+	}
+}

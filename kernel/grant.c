@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/grant.h"
+
+#include <stddef.h>
+
+#include "kernel/base/must.h"
+#include "kernel/key.h"
+
+enum { GRANTS_FIRST = 16, GRANTS_MAX = 1 << 28 };
+
+void
+grants_init(struct grants *grants, struct heap *heap)
+{
+	*grants = (struct grants){.heap = heap, .free = GRANT_NONE};
+}
+
+void
+grants_done(struct grants *grants)
+{
+	heap_give(grants->heap, grants->at, (uint64_t)grants->room * sizeof *grants->at);
+	grants_init(grants, grants->heap);
+}
+
+static bool
+make_room(struct grants *grants)
+{
+	const uint64_t room = grants->room ? (uint64_t)grants->room * 2 : GRANTS_FIRST;
+	struct grant *at;
+
+	if (room > GRANTS_MAX)
+		return false;
+	at = heap_resize(grants->heap, grants->at, (uint64_t)grants->room * sizeof *at,
+		room * sizeof *at);
+	if (!at)
+		return false;
+	grants->at = at;
+	grants->room = (uint32_t)room;
+	return true;
+}
+
+/* An unused index, its generation kept from the last use; GRANT_NONE: no room. */
+static uint32_t
+take_index(struct grants *grants)
+{
+	const uint32_t index = grants->free;
+
+	if (index != GRANT_NONE) {
+		grants->free = grants->at[index].parent;
+		return index;
+	}
+	if (grants->count == grants->room && !make_room(grants))
+		return GRANT_NONE;
+	return grants->count++;
+}
+
+uint32_t
+grant_new(struct grants *grants, uint32_t parent)
+{
+	const uint32_t index = take_index(grants);
+	struct grant *grant;
+
+	if (index == GRANT_NONE)
+		return GRANT_NONE;
+	grant = &grants->at[index];
+	*grant = (struct grant){
+		.parent = parent,
+		.root = index,
+		.generation = grant->generation,
+		.epoch = 1,
+		.expires_ns = UINT64_MAX,
+		.uses_left = UINT64_MAX,
+		.bytes_left = UINT64_MAX,
+		.used = true,
+	};
+	if (parent != GRANT_NONE) {
+		struct grant *above = &grants->at[parent];
+
+		must(GRANT3, above->used);
+		grant->root = above->root;
+		grant->depth = above->depth + 1;
+		above->below++;
+	}
+	return index;
+}
+
+void
+grant_drop(struct grants *grants, uint32_t index)
+{
+	must(GRANT3, grants->at[index].used);
+	grants->at[index].dropped = true;
+	while (index != GRANT_NONE && grants->at[index].dropped && !grants->at[index].below) {
+		struct grant *grant = &grants->at[index];
+		const uint32_t parent = grant->parent;
+
+		*grant = (struct grant){.parent = grants->free, .generation = grant->generation + 1};
+		grants->free = index;
+		if (parent != GRANT_NONE)
+			grants->at[parent].below--;
+		index = parent;
+	}
+}
+
+/* Up to the first ancestor whose answer is known: a dead one, or one found
+ * alive in this epoch, or past the root. */
+static bool
+walk_alive(const struct grants *grants, uint32_t index, uint64_t epoch)
+{
+	for (; index != GRANT_NONE; index = grants->at[index].parent) {
+		if (grants->at[index].dead)
+			return false;
+		if (grants->at[index].alive_at == epoch)
+			return true;
+	}
+	return true;
+}
+
+/* Everything on the way gets the answer too, so the next walk ends here. */
+bool
+grant_alive(struct grants *grants, uint32_t index, uint32_t generation)
+{
+	struct grant *grant;
+	uint64_t epoch;
+	bool alive;
+
+	if (index >= grants->count)
+		return false;
+	grant = &grants->at[index];
+	if (!grant->used || grant->generation != generation)
+		return false;
+	epoch = grants->at[grant->root].epoch;
+	if (grant->alive_at == epoch)
+		return true;
+	alive = walk_alive(grants, index, epoch);
+	for (; index != GRANT_NONE; index = grant->parent) {
+		grant = &grants->at[index];
+		if (grant->dead || grant->alive_at == epoch)
+			break;
+		if (alive)
+			grant->alive_at = epoch;
+		else
+			grant->dead = true;
+	}
+	return alive;
+}
+
+void
+grant_cut(struct grants *grants, uint32_t index)
+{
+	struct grant *grant = &grants->at[index];
+
+	must(GRANT3, index < grants->count && grant->used);
+	grant->dead = true;
+	grant->alive_at = 0;
+	grants->at[grant->root].epoch++;
+}
+
+bool
+key_alive(struct grants *grants, const struct key *key)
+{
+	return key->grant == GRANT_NONE || grant_alive(grants, key->grant, key->grant_generation);
+}
+
+void
+grants_check(const struct grants *grants)
+{
+	for (uint32_t i = 0; i < grants->count; i++) {
+		const struct grant *grant = &grants->at[i];
+		const uint32_t parent = grant->parent;
+
+		if (!grant->used)
+			continue;
+		must(GRANT3, parent == GRANT_NONE || grants->at[parent].used);
+		must(GRANT3, grants->at[grant->root].used);
+		must(GRANT3, parent == GRANT_NONE || grants->at[parent].below > 0);
+		if (grant->alive_at == grants->at[grant->root].epoch)
+			must(GRANT2, !grant->dead && walk_alive(grants, i, UINT64_MAX));
+	}
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/bank.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+
+Test(bank, takes_from_all_above_or_from_none)
+{
+	struct bank a, b, c;
+
+	bank_init(&a, NULL, 100);
+	bank_init(&b, &a, 60);
+	bank_init(&c, &b, BANK_NO_LIMIT);
+	cr_assert(bank_take(&a, 50));
+	cr_assert(bank_take(&c, 50));
+	cr_assert_not(bank_take(&c, 1));
+	cr_assert_eq(a.used, 100);
+	cr_assert_eq(b.used, 50);
+	bank_give(&a, 50);
+	cr_assert_eq(bank_room(&c), 10);
+	cr_assert_not(bank_take(&c, 11));
+	cr_assert(bank_take(&c, 10));
+	bank_check(&a);
+}
+
+Test(bank, done_gives_back_all_it_took)
+{
+	struct bank a, b;
+
+	bank_init(&a, NULL, 100);
+	bank_init(&b, &a, 100);
+	cr_assert(bank_take(&b, 70));
+	bank_done(&b);
+	cr_assert_eq(a.used, 0);
+	cr_assert_eq(a.peak, 70);
+	bank_check(&a);
+}
+
+Test(bank, a_limit_below_use_is_refused)
+{
+	struct bank a;
+
+	bank_init(&a, NULL, 100);
+	cr_assert(bank_take(&a, 40));
+	cr_assert_not(bank_limit(&a, 39));
+	cr_assert(bank_limit(&a, 40));
+	cr_assert_eq(bank_room(&a), 0);
+}
+
+Test(bank, the_engine_pays_through_it)
+{
+	struct bank a;
+
+	bank_init(&a, NULL, 10);
+	cr_assert(a.storage.take(&a.storage, 10));
+	cr_assert_not(a.storage.take(&a.storage, 1));
+	a.storage.give(&a.storage, 4);
+	cr_assert_eq(a.used, 6);
+}
+
+Test(bank, giving_more_than_was_taken_is_our_fault, .signal = SIGABRT)
+{
+	struct bank a;
+
+	bank_init(&a, NULL, 10);
+	cr_assert(bank_take(&a, 5));
+	bank_give(&a, 6);
+}
+
+Test(bank, ends_only_when_none_is_below, .signal = SIGABRT)
+{
+	struct bank a, b;
+
+	bank_init(&a, NULL, 10);
+	bank_init(&b, &a, 10);
+	bank_done(&a);
+}
+
+Test(bank, check_finds_a_sum_that_is_off, .signal = SIGABRT)
+{
+	struct bank a, b;
+
+	bank_init(&a, NULL, 10);
+	bank_init(&b, &a, 10);
+	cr_assert(bank_take(&b, 5));
+	b.used = 6;
+	bank_check(&a);
+}
+
+Test(bank, check_finds_use_past_the_peak, .signal = SIGABRT)
+{
+	struct bank a;
+
+	bank_init(&a, NULL, 10);
+	cr_assert(bank_take(&a, 5));
+	a.peak = 4;
+	bank_check(&a);
+}
