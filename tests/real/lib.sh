@@ -59,7 +59,8 @@ apt_config() { # FOLDER: a configuration of apt that lives in FOLDER
 	EOF
 	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
 		[ -f "$file" ] || continue
-		sed -nE "s/^deb(-src)?[[:space:]]+((\[[^]]*\][[:space:]]+)?[^[:space:]]+[[:space:]]+$code(-updates|-security)?[[:space:]].*)/deb-src \2/p" \
+		# deb [OPTIONS] URI SUITE COMPONENT.., of this release, as sources.
+		sed -nE "s/^deb(-src)?\s+((\[[^]]*\]\s+)?\S+\s+$code(-updates|-security)?\s.*)/deb-src \2/p" \
 			"$file" | sort -u >"$apt/list.d/$(basename "$file" .list).list"
 	done
 	for file in /etc/apt/sources.list.d/*.sources; do
@@ -67,7 +68,8 @@ apt_config() { # FOLDER: a configuration of apt that lives in FOLDER
 		# Stanzas whose suites are this release's, as sources.
 		awk -v code="$code" 'BEGIN { RS = ""; ORS = "\n\n" }
 			$0 ~ "\nSuites:[^\n]*[ \t]" code "(-updates|-security)?([ \t\n]|$)" {
-				sub(/Types:[^\n]*/, "Types: deb-src"); print }' "$file" >"$apt/list.d/$(basename "$file")"
+				sub(/Types:[^\n]*/, "Types: deb-src"); print }' \
+			"$file" >"$apt/list.d/$(basename "$file")"
 	done
 }
 
