@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/walls.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sandbox/walls_internal.h"
+
+const char *const walls_namespace_names[WALLS_NAMESPACES] = {
+	"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"};
+
+static const struct {
+	const char *name, *stops;
+	enum walls_tier tier;
+} walls[WALL_COUNT] = {
+#define WALL(name, tier, stops) [WALL_##name] = {#name, stops, WALLS_##tier},
+#include "sandbox/walls.def"
+#undef WALL
+};
+
+const char *
+walls_tier_name(enum walls_tier tier)
+{
+	switch (tier) {
+	case WALLS_T0:
+		return "T0";
+	case WALLS_T1:
+		return "T1";
+	case WALLS_T2:
+		return "T2";
+	}
+	return "?";
+}
+
+const char *
+walls_wall_name(enum wall wall)
+{
+	return walls[wall].name;
+}
+
+const char *
+walls_wall_stops(enum wall wall)
+{
+	return walls[wall].stops;
+}
+
+bool
+walls_wall_in(enum wall wall, enum walls_tier tier)
+{
+	return walls[wall].tier >= tier;
+}
+
+static int
+tier_parse(const char *word, struct walls_plan *plan, struct report *report)
+{
+	if (!word || !word[0]) {
+		plan->tier = WALLS_T0;
+		plan->tier_least = WALLS_T1;
+		return 0;
+	}
+	if (strcmp(word, "T0") == 0 || strcmp(word, "T1") == 0) {
+		plan->tier = plan->tier_least = word[1] == '0' ? WALLS_T0 : WALLS_T1;
+		return 0;
+	}
+	if (strcmp(word, "T2") == 0) {
+		report_say(report, UINT64_MAX,
+			"walls: tier T2 (no io_uring) is not built yet; use T0 or T1");
+		return -ENOTSUP;
+	}
+	report_say(report, UINT64_MAX, "walls: \"%s\" is no tier; the tiers are T0 and T1", word);
+	return -EINVAL;
+}
+
+/* Namespaces are known by their numbers; 0 where the kernel has no such kind,
+ * or /proc is not there: then T0 cannot be proved, and is not claimed. */
+uint64_t
+walls_namespace_number(unsigned int which)
+{
+	char path[40];
+	struct stat st;
+
+	(void)snprintf(path, sizeof path, "/proc/self/ns/%s", walls_namespace_names[which]);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+int
+walls_plan_init(struct walls_plan *plan, const char *tier, struct report *report)
+{
+	int rc;
+
+	memset(plan, 0, sizeof *plan);
+	rc = tier_parse(tier, plan, report);
+	if (rc < 0)
+		return rc;
+
+	plan->root = geteuid() == 0;
+	plan->uid = geteuid();
+	plan->gid = getegid();
+	plan->broker = getpid();
+	plan->fsize_bytes = UINT64_MAX;
+	plan->keep[plan->keep_count++] = WALLS_RING_FD;
+	for (unsigned int i = 0; i < WALLS_NAMESPACES; i++)
+		plan->namespaces[i] = walls_namespace_number(i);
+	return 0;
+}
+
+int
+walls_plan_keep(struct walls_plan *plan, int fd)
+{
+	for (uint32_t i = 0; i < plan->keep_count; i++)
+		if (plan->keep[i] == fd)
+			return 0;
+	if (plan->keep_count == WALLS_KEEP_MAX)
+		return -E2BIG;
+	plan->keep[plan->keep_count++] = fd;
+	return 0;
+}
+
+bool
+walls_plan_lower(struct walls_plan *plan, int error)
+{
+	/* What clone and the id maps answer where namespaces are switched off,
+	 * used up, or kept for the privileged. */
+	const bool namespaces_refused = error == -EPERM || error == -EACCES || error == -ENOSPC ||
+		error == -EUSERS || error == -EINVAL;
+
+	if (!namespaces_refused || plan->tier >= plan->tier_least || plan->tier != WALLS_T0)
+		return false;
+	plan->tier = WALLS_T1;
+	return true;
+}
+
+int
+walls_plan_print(const struct walls_plan *plan, char *text, size_t bytes)
+{
+	char keep[WALLS_KEEP_MAX * 12] = "";
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < plan->keep_count && at < sizeof keep; i++)
+		at += (size_t)snprintf(keep + at, sizeof keep - at, "%s%d", i ? "," : "",
+			(int)plan->keep[i]);
+	return snprintf(text, bytes,
+		"tier %s (at least %s), keeps descriptors %s%s, as %s, address space %llu bytes%s",
+		walls_tier_name(plan->tier), walls_tier_name(plan->tier_least), keep,
+		plan->keep_stderr ? " and 2" : "", plan->root ? "root, then nobody" : "the user",
+		(unsigned long long)plan->as_bytes, plan->as_bytes ? "" : " (no limit)");
+}
+
+unsigned long
+walls_clone_flags(const struct walls_plan *plan)
+{
+	if (plan->tier != WALLS_T0)
+		return 0;
+	/* A pid namespace must be entered by birth: after unshare() the kernel's
+	 * own io_uring workers could not be made. Root makes it without a user
+	 * namespace and enters one later as nobody (namespaces.c). */
+	return plan->root ? CLONE_NEWPID : CLONE_NEWUSER | CLONE_NEWPID;
+}

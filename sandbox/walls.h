@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* walls.h - the walls round the worker, and the order they are raised in.
+ *
+ * Owns     nothing that lasts: it takes away, from its own process.
+ * Does     says which namespaces the worker is born into; then, in the worker,
+ *          raises each wall of walls.def and tries it at once.
+ * Callers  tools/: the broker's side makes the plan and gives the flags to
+ *          broker_spawn(); the worker's side enters. One thread: no thread may
+ *          exist when walls_enter_early() is called, none can be made later.
+ * Never    knows guests or keys, prints, exits; a wall once up stays up.
+ *
+ *   broker   walls_plan_init()       what this host allows is found out by trying
+ *            broker_spawn()          walls_clone_flags(), walls_before_exec(); when
+ *                                    it fails: walls_plan_lower(), and again
+ *   worker   client_open(), host_linux_open()     map and reserve all that is needed
+ *            walls_enter_early()     namespaces ... descriptors
+ *            (the last reservations, if any)
+ *            walls_enter_late()      limits, the ring enabled by `enable`, filter
+ *            client_ready()
+ *
+ * After walls_enter_late() the calls of syscalls.def are all there is: no
+ * malloc that needs new memory, no stdio, no clock that is not in the vdso.
+ *
+ * Errors   0 or -errno; the report names the wall. A failure means the process
+ *          has some walls and not others: the caller must _exit(), nothing else.
+ * Source   design.md section 9; each fact was tried: docs/security.md. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/base/report.h"
+
+enum walls_tier {
+	WALLS_T0, /* all of them */
+	WALLS_T1, /* no namespaces to be had: the rest carries it */
+	WALLS_T2, /* no io_uring: the broker performs reads and writes. Not built yet. */
+};
+
+enum wall {
+#define WALL(name, tier, stops) WALL_##name,
+#include "sandbox/walls.def"
+#undef WALL
+	WALL_COUNT
+};
+
+/* The ring's descriptor in the worker: the filter is made for this number when
+ * Keyhold is built. drivers/wire.h agrees (tools/ assert it). */
+enum { WALLS_RING_FD = 3, WALLS_KEEP_MAX = 16, WALLS_NAMESPACES = 7 };
+
+/* What this run may touch. Plain data: the broker copies it to the worker. */
+struct walls_plan {
+	enum walls_tier tier;       /* tried first */
+	enum walls_tier tier_least; /* accepted; the same when a tier is forced */
+	int32_t keep[WALLS_KEEP_MAX]; /* open until walls_enter_late(); the ring stays */
+	uint32_t keep_count;
+	bool keep_stderr;      /* descriptor 2 stays too: debugging only */
+	bool root;             /* the broker's effective user is the outside's root */
+	uint64_t as_bytes;     /* RLIMIT_AS from the late stage on; 0: leave it */
+	uint64_t fsize_bytes;  /* RLIMIT_FSIZE: binds ring writes too; UINT64_MAX: leave it */
+	uint32_t uid, gid;     /* of the broker */
+	int32_t broker;        /* its process id */
+	uint64_t namespaces[WALLS_NAMESPACES]; /* the broker's own: ours must differ */
+};
+
+/* What was reached. Plain data: the worker tells it in its result record. */
+struct walls_state {
+	enum walls_tier tier;
+	bool up[WALL_COUNT];
+	int32_t landlock_abi; /* 0: this kernel has none */
+	uint32_t filter_instructions;
+};
+
+/* A plan for this process as broker. `tier` is "T0", "T1" or NULL for the best
+ * that can be had (T1 at least). Keeps WALLS_RING_FD only. -EINVAL for another
+ * word; -ENOTSUP for T2. */
+int walls_plan_init(struct walls_plan *plan, const char *tier, struct report *report);
+/* One more descriptor that stays open between the two stages. -E2BIG. */
+int walls_plan_keep(struct walls_plan *plan, int fd);
+/* After broker_spawn() failed with `error` (-errno): true when a lower tier may
+ * be tried; the plan then is that. */
+bool walls_plan_lower(struct walls_plan *plan, int error);
+/* One line for people; terminated, returns its length as snprintf does. */
+int walls_plan_print(const struct walls_plan *plan, char *text, size_t bytes);
+
+/* CLONE_NEW* flags for the worker's birth: struct broker_spawn.clone_flags. */
+unsigned long walls_clone_flags(const struct walls_plan *plan);
+/* struct broker_spawn.before_exec; arg is the plan. Raw system calls only.
+ * Writes the id maps while the child still may. */
+int walls_before_exec(void *plan);
+
+/* Both fill ret_state as far as they come, also when they fail. */
+int walls_enter_early(const struct walls_plan *plan, struct walls_state *ret_state,
+	struct report *report);
+/* `enable` makes the ring take submissions (client_enable); it is called when
+ * no new descriptor can be made any more, and must return 0. NULL: no ring. */
+int walls_enter_late(const struct walls_plan *plan, int (*enable)(void *arg), void *arg,
+	struct walls_state *state, struct report *report);
+
+const char *walls_tier_name(enum walls_tier tier);  /* "T0" */
+const char *walls_wall_name(enum wall wall);        /* "root_empty" */
+const char *walls_wall_stops(enum wall wall);       /* what stops at it */
+bool walls_wall_in(enum wall wall, enum walls_tier tier); /* does the tier have it? */
