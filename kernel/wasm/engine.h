@@ -42,6 +42,7 @@ struct memory {
 	uint64_t bytes;      /* pages * 64 KiB */
 	uint64_t reserved;
 	uint32_t pages, pages_max;
+	bool bounded;        /* its type has a maximum */
 };
 
 struct table {
@@ -49,6 +50,7 @@ struct table {
 	uint32_t count, max;
 	uint64_t room; /* entries allocated */
 	uint8_t ref;
+	bool bounded;   /* its type has a maximum */
 };
 
 struct global {
@@ -85,7 +87,6 @@ struct instance {
 	uint32_t memory_index;    /* store indices, for images */
 	uint32_t *table_index, *global_index;
 	uint8_t *elem_dropped, *data_dropped; /* a byte per segment */
-	uint64_t cost;            /* taken from storage for it */
 };
 
 /* What the host answers to: who the import is, by the number the binding gave. */
@@ -139,6 +140,10 @@ void store_executor(struct store *store, enum executor executor); /* only betwee
  * per import of the module. */
 int store_instantiate(struct store *store, struct module *module, const struct binding *bindings,
 	struct report *report, uint32_t *ret_instance);
+
+/* Whether the engine serves this import itself (module keyhold: try, throw):
+ * its binding is then ignored. */
+bool store_intrinsic(const struct import *import, const struct functype *type);
 
 /* Objects without a module, for embedders and tests (the spec's host module). */
 int store_add_memory(struct store *store, struct limits limits, uint32_t *ret_index);

@@ -169,6 +169,9 @@ struct module {
 
 	/* lower.c; all NULL until the first function runs. */
 	struct code_unit *units; /* funcs_count of them */
+	const struct insn **entries; /* funcs_count: where each begins; a lazy one at first */
+	uint32_t *lowered; /* defined functions in the order they were lowered */
+	uint32_t lowered_count;
 	struct insn *code;       /* one arena for all functions; reserved in full */
 	uint64_t code_insns, code_insns_max;
 
@@ -188,6 +191,8 @@ struct typebook {
 
 void typebook_init(struct typebook *book, struct heap *heap);
 void typebook_done(struct typebook *book);
+/* The book's own copy of an equal type, or NULL if no module has named one. */
+const struct functype *typebook_find(const struct typebook *book, const struct functype *type);
 
 /* Decodes and validates everything. 0, -EINVAL (malformed or invalid: the
  * report has the rule broken and the offset), -E2BIG (one of our limits),

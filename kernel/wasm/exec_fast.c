@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec_fast.c - the fast executor: each instruction a function, each ends in a
+ * guaranteed tail call of the next, so the machine's registers stay in the
+ * processor's. Nothing is on the C stack between two instructions.
+ *
+ * All handlers have one signature; what is cold is in exec_slow.c. See
+ * docs/engine.md for what was measured. */
+#include "kernel/wasm/num.h"
+#include "kernel/wasm/store.h"
+
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define MUSTTAIL    __attribute__((musttail))
+#define PARAMS                                                                                 \
+	const struct insn *ip, uint64_t *fp, uint8_t *mem, int64_t gas, struct machine *m,     \
+		const struct handler *next
+#define ARGS ip, fp, mem, gas, m, next
+
+struct handler {
+	void (*run)(PARAMS);
+};
+
+#define OP(name) static void run_##name(PARAMS)
+#define GO(t)                                                                                  \
+	do {                                                                                   \
+		ip = (t);                                                                      \
+		MUSTTAIL return next[ip->op].run(ARGS);                                       \
+	} while (0)
+#define NEXT GO(ip + 1)
+#define ENTER_BLOCK(t)                                                                         \
+	do {                                                                                   \
+		ip = (t);                                                                      \
+		gas -= (int64_t)ip->lo;                                                        \
+		if (UNLIKELY(gas < 0))                                                         \
+			MUSTTAIL return block_failed(ARGS);                                    \
+		GO(ip + 1);                                                                    \
+	} while (0)
+#define SLOW(call)                                                                             \
+	do {                                                                                   \
+		m->ip = ip;                                                                    \
+		m->fp = fp;                                                                    \
+		m->gas = gas;                                                                  \
+		if (!(call))                                                                   \
+			return;                                                                \
+		MUSTTAIL return reload(ARGS);                                                  \
+	} while (0)
+#define TRAPS(t)                                                                               \
+	do {                                                                                   \
+		m->trap = (t);                                                                 \
+		MUSTTAIL return trapped(ARGS);                                                 \
+	} while (0)
+
+static void __attribute__((noinline))
+reload(PARAMS)
+{
+	ip = m->ip;
+	fp = m->fp;
+	mem = m->mem;
+	gas = m->gas;
+	GO(ip);
+}
+
+static void __attribute__((noinline, cold))
+block_failed(PARAMS)
+{
+	SLOW(slow_gas(m, ip));
+}
+
+static void __attribute__((noinline, cold))
+trapped(PARAMS)
+{
+	SLOW(slow_trap(m));
+}
+
+#include "kernel/wasm/exec_ops.h"
+
+static const struct handler handlers[CODE_COUNT] = {
+#define CODE(name)  [CODE_##name] = {run_##name},
+#define BIN(name)   CODE(name##_ss) CODE(name##_si)
+#define CMP(name)   CODE(name##_ss) CODE(name##_si) CODE(name##_br_ss) CODE(name##_br_si)
+#define FBIN(name)  CODE(name##_ss) CODE(name##_si)
+#define FCMP(name)  CODE(name##_ss) CODE(name##_br_ss) CODE(name##_bn_ss)
+#define UN(name)    CODE(name)
+#define LOAD(name)  CODE(name##_i) CODE(name##_x)
+#define STORE(name) CODE(name##_i) CODE(name##_x)
+#include "kernel/wasm/code.def"
+};
+
+void
+exec_fast(struct machine *m)
+{
+	reload(m->ip, m->fp, m->mem, m->gas, m, handlers);
+}
+
+bool
+executor_present(enum executor executor)
+{
+	return executor == EXECUTOR_SWITCH || executor == EXECUTOR_FAST;
+}

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec_ops.h - what each instruction of slot code does. Included by exec_fast.c
+ * and exec_switch.c, which say what OP, NEXT and the rest are:
+ *
+ *   OP(name) { ... }     the body of CODE_name; ip, fp, mem, gas, m in scope
+ *   NEXT                 on to ip + 1
+ *   ENTER_BLOCK(t)       charge the `gas` instruction t, go on behind it
+ *   GO(t)                on to t, uncharged
+ *   SLOW(call)           save, call, go on or stop as it answers
+ *   TRAPS(trap)          stop for good
+ *
+ * Bodies read all operands before they write d: d may be one of them. */
+
+#define A    fp[ip->a]
+#define B    fp[ip->b]
+#define D    fp[ip->d]
+#define A32  ((uint32_t)A)
+#define B32  ((uint32_t)B)
+#define TARGET (ip + (int32_t)ip->lo)
+
+/* --- control ---------------------------------------------------------------- */
+
+OP(exit)
+{
+	SLOW(slow_exit(m));
+}
+OP(link_return)
+{
+	SLOW(slow_link_return(m));
+}
+OP(try_return)
+{
+	SLOW(slow_try_return(m));
+}
+OP(gas)
+{
+	ENTER_BLOCK(ip);
+}
+OP(enter) /* never run: a call reads it */
+{
+	TRAPS(TRAP_UNREACHABLE);
+}
+OP(data)
+{
+	TRAPS(TRAP_UNREACHABLE);
+}
+OP(mov)
+{
+	D = A;
+	NEXT;
+}
+OP(const)
+{
+	D = ip->imm;
+	NEXT;
+}
+OP(br)
+{
+	ENTER_BLOCK(TARGET);
+}
+OP(br_if)
+{
+	if (A32)
+		ENTER_BLOCK(TARGET);
+	ENTER_BLOCK(ip + 1);
+}
+OP(br_unless)
+{
+	if (!A32)
+		ENTER_BLOCK(TARGET);
+	ENTER_BLOCK(ip + 1);
+}
+OP(skip_unless)
+{
+	if (!A32)
+		ENTER_BLOCK(TARGET);
+	NEXT;
+}
+OP(br_table)
+{
+	const uint32_t i = A32 < ip->lo ? A32 : ip->lo;
+	const struct insn *t = ip + 1 + i;
+
+	ENTER_BLOCK(t + (int32_t)t->lo);
+}
+OP(br_table_moves)
+{
+	const uint32_t i = A32 < ip->lo ? A32 : ip->lo;
+	const struct insn *t = ip + 1 + i;
+
+	t += (int32_t)t->lo;
+	if (t->op == CODE_gas)
+		ENTER_BLOCK(t);
+	GO(t);
+}
+#define RETURN_TO(h0)                                                                          \
+	do {                                                                                   \
+		if (UNLIKELY(gas < 0))                                                         \
+			SLOW(slow_return_step(m));                                             \
+		const struct insn *back = m->code + (uint32_t)(h0);                            \
+		fp -= (h0) >> 32;                                                              \
+		GO(back);                                                                      \
+	} while (0)
+OP(return_0)
+{
+	const uint64_t h0 = D;
+
+	RETURN_TO(h0);
+}
+OP(return_1)
+{
+	const uint64_t h0 = D, value = A;
+
+	if (UNLIKELY(gas < 0))
+		SLOW(slow_return_step(m));
+	fp[0] = value;
+	RETURN_TO(h0);
+}
+OP(return_n)
+{
+	const uint64_t h0 = D;
+
+	if (UNLIKELY(gas < 0))
+		SLOW(slow_return_step(m));
+	for (uint32_t i = 0, from = ip->a, count = ip->b; i < count; i++)
+		fp[i] = fp[from + i];
+	RETURN_TO(h0);
+}
+OP(call)
+{
+	const struct insn *e = m->entries[ip->ab];
+	uint64_t *callee = fp + ip->d;
+
+	if (UNLIKELY((uint64_t)(m->stack_end - callee) < e->lo || gas < 0))
+		SLOW(slow_call(m));
+	callee[e->d] = (uint64_t)ip->d << 32 | (uint32_t)(ip + 1 - m->code);
+	callee[e->d + 1] = ip->imm;
+	for (uint32_t i = e->a; i; i--)
+		callee[e->d - i] = 0;
+	fp = callee;
+	ENTER_BLOCK(e + 1);
+}
+OP(call_import)
+{
+	SLOW(slow_call_import(m));
+}
+OP(call_indirect)
+{
+	const struct table *table = m->tables[ip[1].hi];
+	const uint32_t i = A32;
+	const struct insn *e;
+	uint64_t *callee = fp + ip->d;
+	uint64_t ref;
+	uint32_t func;
+
+	if (UNLIKELY(i >= table->count))
+		TRAPS(TRAP_UNDEFINED);
+	ref = table->refs[i];
+	func = (uint32_t)ref - m->module->func_imports;
+	if (UNLIKELY((uint32_t)(ref >> 32) != m->instance->index + 1 ||
+		func >= m->module->funcs_count))
+		SLOW(slow_call_indirect(m));
+	if (UNLIKELY(m->module->types[m->module->funcs[func].type].id != ip[1].lo))
+		TRAPS(TRAP_INDIRECT_TYPE);
+	e = m->entries[func];
+	if (UNLIKELY((uint64_t)(m->stack_end - callee) < e->lo || gas < 0))
+		SLOW(slow_call_indirect(m));
+	callee[e->d] = (uint64_t)ip->d << 32 | (uint32_t)(ip + 2 - m->code);
+	callee[e->d + 1] = ip->imm;
+	for (uint32_t k = e->a; k; k--)
+		callee[e->d - k] = 0;
+	fp = callee;
+	ENTER_BLOCK(e + 1);
+}
+OP(unreachable)
+{
+	TRAPS(TRAP_UNREACHABLE);
+}
+OP(select)
+{
+	const uint64_t x = A, y = B;
+
+	D = (uint32_t)fp[ip->lo] ? x : y;
+	NEXT;
+}
+OP(global_get)
+{
+	D = m->globals[ip->lo]->value;
+	NEXT;
+}
+OP(global_set)
+{
+	m->globals[ip->lo]->value = A;
+	NEXT;
+}
+OP(memory_size)
+{
+	D = (uint32_t)(m->mem_bytes >> 16);
+	NEXT;
+}
+OP(memory_grow)
+{
+	SLOW(slow_memory_grow(m));
+}
+OP(memory_fill)
+{
+	SLOW(slow_memory_fill(m));
+}
+OP(memory_copy)
+{
+	SLOW(slow_memory_copy(m));
+}
+OP(memory_init)
+{
+	SLOW(slow_memory_init(m));
+}
+OP(data_drop)
+{
+	SLOW(slow_data_drop(m));
+}
+OP(table_get)
+{
+	SLOW(slow_table_get(m));
+}
+OP(table_set)
+{
+	SLOW(slow_table_set(m));
+}
+OP(table_size)
+{
+	D = m->tables[ip->lo]->count;
+	NEXT;
+}
+OP(table_grow)
+{
+	SLOW(slow_table_grow(m));
+}
+OP(table_fill)
+{
+	SLOW(slow_table_fill(m));
+}
+OP(table_copy)
+{
+	SLOW(slow_table_copy(m));
+}
+OP(table_init)
+{
+	SLOW(slow_table_init(m));
+}
+OP(elem_drop)
+{
+	SLOW(slow_elem_drop(m));
+}
+OP(ref_func)
+{
+	SLOW(slow_ref_func(m));
+}
+
+/* --- integers ----------------------------------------------------------------- */
+
+#define BIN_OF(name, T, imm_value, ...)                                                        \
+	OP(name##_ss)                                                                          \
+	{                                                                                      \
+		const T x = (T)A, y = (T)B;                                                    \
+                                                                                               \
+		D = (__VA_ARGS__);                                                             \
+		NEXT;                                                                          \
+	}                                                                                      \
+	OP(name##_si)                                                                          \
+	{                                                                                      \
+		const T x = (T)A, y = (T)(imm_value);                                          \
+                                                                                               \
+		D = (__VA_ARGS__);                                                             \
+		NEXT;                                                                          \
+	}
+#define BIN32(name, ...) BIN_OF(name, uint32_t, ip->lo, (uint32_t)(__VA_ARGS__))
+#define BIN64(name, ...) BIN_OF(name, uint64_t, ip->imm, (uint64_t)(__VA_ARGS__))
+
+BIN32(i32_add, x + y)
+BIN32(i32_sub, x - y)
+BIN32(i32_mul, x * y)
+BIN32(i32_and, x & y)
+BIN32(i32_or, x | y)
+BIN32(i32_xor, x ^ y)
+BIN32(i32_shl, x << (y & 31))
+BIN32(i32_shr_s, (int32_t)x >> (y & 31))
+BIN32(i32_shr_u, x >> (y & 31))
+BIN32(i32_rotl, rotl32(x, y))
+BIN32(i32_rotr, rotl32(x, 0u - y))
+BIN64(i64_add, x + y)
+BIN64(i64_sub, x - y)
+BIN64(i64_mul, x * y)
+BIN64(i64_and, x & y)
+BIN64(i64_or, x | y)
+BIN64(i64_xor, x ^ y)
+BIN64(i64_shl, x << (y & 63))
+BIN64(i64_shr_s, (int64_t)x >> (y & 63))
+BIN64(i64_shr_u, x >> (y & 63))
+BIN64(i64_rotl, rotl64(x, y))
+BIN64(i64_rotr, rotl64(x, 0u - y))
+
+#define DIV_OF(name, T, S, imm_value, fails, trap, ...)                                        \
+	OP(name##_ss)                                                                          \
+	{                                                                                      \
+		const T x = (T)A, y = (T)B;                                                    \
+                                                                                               \
+		if (UNLIKELY(y == 0))                                                          \
+			TRAPS(TRAP_DIVIDE_BY_ZERO);                                            \
+		if (UNLIKELY(fails))                                                           \
+			TRAPS(trap);                                                           \
+		D = (T)(__VA_ARGS__);                                                          \
+		NEXT;                                                                          \
+	}                                                                                      \
+	OP(name##_si)                                                                          \
+	{                                                                                      \
+		const T x = (T)A, y = (T)(imm_value);                                          \
+                                                                                               \
+		if (UNLIKELY(y == 0))                                                          \
+			TRAPS(TRAP_DIVIDE_BY_ZERO);                                            \
+		if (UNLIKELY(fails))                                                           \
+			TRAPS(trap);                                                           \
+		D = (T)(__VA_ARGS__);                                                          \
+		NEXT;                                                                          \
+	}
+#define DIVS(t, T, S, imm_value, least)                                                        \
+	DIV_OF(t##_div_s, T, S, imm_value, x == (least) && y == (T)-1, TRAP_OVERFLOW,          \
+		(S)x / (S)y)                                                                   \
+	DIV_OF(t##_div_u, T, S, imm_value, false, TRAP_OVERFLOW, x / y)                        \
+	DIV_OF(t##_rem_s, T, S, imm_value, false, TRAP_OVERFLOW,                               \
+		y == (T)-1 ? 0 : (S)x % (S)y)                                                  \
+	DIV_OF(t##_rem_u, T, S, imm_value, false, TRAP_OVERFLOW, x % y)
+
+DIVS(i32, uint32_t, int32_t, ip->lo, 0x80000000u)
+DIVS(i64, uint64_t, int64_t, ip->imm, 0x8000000000000000u)
+
+#define CMP_OF(name, T, imm_value, imm_branch, op)                                             \
+	OP(name##_ss)                                                                          \
+	{                                                                                      \
+		D = (T)A op(T) B;                                                              \
+		NEXT;                                                                          \
+	}                                                                                      \
+	OP(name##_si)                                                                          \
+	{                                                                                      \
+		D = (T)A op(T)(imm_value);                                                     \
+		NEXT;                                                                          \
+	}                                                                                      \
+	OP(name##_br_ss)                                                                       \
+	{                                                                                      \
+		if ((T)A op(T) B)                                                              \
+			ENTER_BLOCK(TARGET);                                                   \
+		ENTER_BLOCK(ip + 1);                                                           \
+	}                                                                                      \
+	OP(name##_br_si)                                                                       \
+	{                                                                                      \
+		if ((T)A op(T)(imm_branch))                                                    \
+			ENTER_BLOCK(TARGET);                                                   \
+		ENTER_BLOCK(ip + 1);                                                           \
+	}
+#define CMP32(name, T, op) CMP_OF(i32_##name, T, ip->lo, ip->hi, op)
+#define CMP64(name, T, op) CMP_OF(i64_##name, T, ip->imm, (int64_t)(int32_t)ip->hi, op)
+#define CMPS(name, op, T32, T64) CMP32(name, T32, op) CMP64(name, T64, op)
+
+CMPS(eq, ==, uint32_t, uint64_t)
+CMPS(ne, !=, uint32_t, uint64_t)
+CMPS(lt_s, <, int32_t, int64_t)
+CMPS(lt_u, <, uint32_t, uint64_t)
+CMPS(gt_s, >, int32_t, int64_t)
+CMPS(gt_u, >, uint32_t, uint64_t)
+CMPS(le_s, <=, int32_t, int64_t)
+CMPS(le_u, <=, uint32_t, uint64_t)
+CMPS(ge_s, >=, int32_t, int64_t)
+CMPS(ge_u, >=, uint32_t, uint64_t)
+
+#define UN_OF(name, ...)                                                                       \
+	OP(name)                                                                               \
+	{                                                                                      \
+		const uint64_t x = A;                                                          \
+                                                                                               \
+		D = (__VA_ARGS__);                                                             \
+		NEXT;                                                                          \
+	}
+
+UN_OF(i32_eqz, (uint32_t)x == 0)
+UN_OF(i64_eqz, x == 0)
+UN_OF(i32_clz, clz32((uint32_t)x))
+UN_OF(i32_ctz, ctz32((uint32_t)x))
+UN_OF(i32_popcnt, (uint32_t)__builtin_popcount((uint32_t)x))
+UN_OF(i64_clz, clz64(x))
+UN_OF(i64_ctz, ctz64(x))
+UN_OF(i64_popcnt, (uint64_t)__builtin_popcountll(x))
+UN_OF(i32_extend8_s, (uint32_t)(int8_t)x)
+UN_OF(i32_extend16_s, (uint32_t)(int16_t)x)
+UN_OF(i64_extend8_s, (uint64_t)(int8_t)x)
+UN_OF(i64_extend16_s, (uint64_t)(int16_t)x)
+UN_OF(i64_extend32_s, (uint64_t)(int32_t)x)
+UN_OF(i32_wrap_i64, (uint32_t)x)
+UN_OF(i64_extend_i32_s, (uint64_t)(int32_t)x)
+
+/* --- floats --------------------------------------------------------------------- */
+
+#define FBIN_OF(name, t, T, imm_value, ...)                                                    \
+	OP(name##_ss)                                                                          \
+	{                                                                                      \
+		const T x = t##_of(A), y = t##_of(B);                                          \
+                                                                                               \
+		D = (__VA_ARGS__);                                                             \
+		NEXT;                                                                          \
+	}                                                                                      \
+	OP(name##_si)                                                                          \
+	{                                                                                      \
+		const T x = t##_of(A), y = t##_of(imm_value);                                  \
+                                                                                               \
+		D = (__VA_ARGS__);                                                             \
+		NEXT;                                                                          \
+	}
+#define FBINS(t, T, sign)                                                                      \
+	FBIN_OF(t##_add, t, T, ip->imm, t##_out(x + y))                                        \
+	FBIN_OF(t##_sub, t, T, ip->imm, t##_out(x - y))                                        \
+	FBIN_OF(t##_mul, t, T, ip->imm, t##_out(x * y))                                        \
+	FBIN_OF(t##_div, t, T, ip->imm, t##_out(x / y))                                        \
+	FBIN_OF(t##_min, t, T, ip->imm, t##_min(x, y))                                         \
+	FBIN_OF(t##_max, t, T, ip->imm, t##_max(x, y))                                         \
+	FBIN_OF(t##_copysign, t, T, ip->imm,                                                   \
+		(t##_bits(x) & ~(uint64_t)(sign)) | (t##_bits(y) & (sign)))
+
+FBINS(f32, float, 0x80000000u)
+FBINS(f64, double, 0x8000000000000000u)
+
+#define FCMP_OF(name, t, op)                                                                   \
+	OP(name##_ss)                                                                          \
+	{                                                                                      \
+		D = t##_of(A) op t##_of(B);                                                    \
+		NEXT;                                                                          \
+	}                                                                                      \
+	OP(name##_br_ss)                                                                       \
+	{                                                                                      \
+		if (t##_of(A) op t##_of(B))                                                    \
+			ENTER_BLOCK(TARGET);                                                   \
+		ENTER_BLOCK(ip + 1);                                                           \
+	}                                                                                      \
+	OP(name##_bn_ss)                                                                       \
+	{                                                                                      \
+		if (!(t##_of(A) op t##_of(B)))                                                 \
+			ENTER_BLOCK(TARGET);                                                   \
+		ENTER_BLOCK(ip + 1);                                                           \
+	}
+#define FCMPS(name, op) FCMP_OF(f32_##name, f32, op) FCMP_OF(f64_##name, f64, op)
+
+FCMPS(eq, ==)
+FCMPS(ne, !=)
+FCMPS(lt, <)
+FCMPS(gt, >)
+FCMPS(le, <=)
+FCMPS(ge, >=)
+
+UN_OF(f32_abs, x & 0x7fffffffu)
+UN_OF(f32_neg, x ^ 0x80000000u)
+UN_OF(f32_ceil, f32_out(ceilf(f32_of(x))))
+UN_OF(f32_floor, f32_out(floorf(f32_of(x))))
+UN_OF(f32_trunc, f32_out(truncf(f32_of(x))))
+UN_OF(f32_nearest, f32_out(rintf(f32_of(x))))
+UN_OF(f32_sqrt, f32_out(__builtin_sqrtf(f32_of(x))))
+UN_OF(f64_abs, x & 0x7fffffffffffffffu)
+UN_OF(f64_neg, x ^ 0x8000000000000000u)
+UN_OF(f64_ceil, f64_out(ceil(f64_of(x))))
+UN_OF(f64_floor, f64_out(floor(f64_of(x))))
+UN_OF(f64_trunc, f64_out(trunc(f64_of(x))))
+UN_OF(f64_nearest, f64_out(rint(f64_of(x))))
+UN_OF(f64_sqrt, f64_out(__builtin_sqrt(f64_of(x))))
+
+/* --- conversions ------------------------------------------------------------------ */
+
+#define TRUNC_OF(name, t, FITS, to, zext)                                                      \
+	OP(name)                                                                               \
+	{                                                                                      \
+		const uint64_t bits = A;                                                       \
+                                                                                               \
+		if (UNLIKELY(!FITS(t##_of(bits))))                                             \
+			TRAPS(t##_of(bits) != t##_of(bits) ? TRAP_CONVERSION : TRAP_OVERFLOW); \
+		D = (zext)(to)t##_of(bits);                                                    \
+		NEXT;                                                                          \
+	}
+TRUNC_OF(i32_trunc_f32_s, f32, F32_FITS_I32, int32_t, uint32_t)
+TRUNC_OF(i32_trunc_f32_u, f32, F32_FITS_U32, uint32_t, uint32_t)
+TRUNC_OF(i32_trunc_f64_s, f64, F64_FITS_I32, int32_t, uint32_t)
+TRUNC_OF(i32_trunc_f64_u, f64, F64_FITS_U32, uint32_t, uint32_t)
+TRUNC_OF(i64_trunc_f32_s, f32, F32_FITS_I64, int64_t, uint64_t)
+TRUNC_OF(i64_trunc_f32_u, f32, F32_FITS_U64, uint64_t, uint64_t)
+TRUNC_OF(i64_trunc_f64_s, f64, F64_FITS_I64, int64_t, uint64_t)
+TRUNC_OF(i64_trunc_f64_u, f64, F64_FITS_U64, uint64_t, uint64_t)
+UN_OF(i32_trunc_sat_f32_s, sat_f32_i32(f32_of(x)))
+UN_OF(i32_trunc_sat_f32_u, sat_f32_u32(f32_of(x)))
+UN_OF(i32_trunc_sat_f64_s, sat_f64_i32(f64_of(x)))
+UN_OF(i32_trunc_sat_f64_u, sat_f64_u32(f64_of(x)))
+UN_OF(i64_trunc_sat_f32_s, sat_f32_i64(f32_of(x)))
+UN_OF(i64_trunc_sat_f32_u, sat_f32_u64(f32_of(x)))
+UN_OF(i64_trunc_sat_f64_s, sat_f64_i64(f64_of(x)))
+UN_OF(i64_trunc_sat_f64_u, sat_f64_u64(f64_of(x)))
+UN_OF(f32_convert_i32_s, f32_bits((float)(int32_t)x))
+UN_OF(f32_convert_i32_u, f32_bits((float)(uint32_t)x))
+UN_OF(f32_convert_i64_s, f32_bits((float)(int64_t)x))
+UN_OF(f32_convert_i64_u, f32_bits((float)x))
+UN_OF(f64_convert_i32_s, f64_bits((double)(int32_t)x))
+UN_OF(f64_convert_i32_u, f64_bits((double)(uint32_t)x))
+UN_OF(f64_convert_i64_s, f64_bits((double)(int64_t)x))
+UN_OF(f64_convert_i64_u, f64_bits((double)x))
+UN_OF(f32_demote_f64, f32_out((float)f64_of(x)))
+UN_OF(f64_promote_f32, f64_out((double)f32_of(x)))
+
+/* --- memory: the address is 33 bits, the check exact -------------------------------- */
+
+#define EA_I ((uint64_t)(uint32_t)(A32 + ip->hi) + ip->lo)
+#define EA_X ((uint64_t)(uint32_t)(A32 + B32) + ip->lo)
+#define LOAD_AT(name, ea_of, raw, ...)                                                         \
+	OP(name)                                                                               \
+	{                                                                                      \
+		const uint64_t ea = ea_of;                                                     \
+		raw v;                                                                         \
+                                                                                               \
+		if (UNLIKELY(ea + sizeof v > m->mem_bytes))                                    \
+			TRAPS(TRAP_MEMORY);                                                    \
+		memcpy(&v, mem + ea, sizeof v);                                                \
+		D = (__VA_ARGS__);                                                             \
+		NEXT;                                                                          \
+	}
+#define LOAD_OF(name, raw, ...)                                                                \
+	LOAD_AT(name##_i, EA_I, raw, __VA_ARGS__) LOAD_AT(name##_x, EA_X, raw, __VA_ARGS__)
+LOAD_OF(i32_load, uint32_t, v)
+LOAD_OF(i64_load, uint64_t, v)
+LOAD_OF(i32_load8_s, int8_t, (uint32_t)v)
+LOAD_OF(i32_load8_u, uint8_t, v)
+LOAD_OF(i32_load16_s, int16_t, (uint32_t)v)
+LOAD_OF(i32_load16_u, uint16_t, v)
+LOAD_OF(i64_load8_s, int8_t, (uint64_t)v)
+LOAD_OF(i64_load8_u, uint8_t, v)
+LOAD_OF(i64_load16_s, int16_t, (uint64_t)v)
+LOAD_OF(i64_load16_u, uint16_t, v)
+LOAD_OF(i64_load32_s, int32_t, (uint64_t)v)
+LOAD_OF(i64_load32_u, uint32_t, v)
+
+#define STORE_AT(name, ea_of, raw)                                                             \
+	OP(name)                                                                               \
+	{                                                                                      \
+		const uint64_t ea = ea_of;                                                     \
+		const raw v = (raw)D;                                                          \
+                                                                                               \
+		if (UNLIKELY(ea + sizeof v > m->mem_bytes))                                    \
+			TRAPS(TRAP_MEMORY);                                                    \
+		memcpy(mem + ea, &v, sizeof v);                                                \
+		NEXT;                                                                          \
+	}
+#define STORE_OF(name, raw) STORE_AT(name##_i, EA_I, raw) STORE_AT(name##_x, EA_X, raw)
+STORE_OF(i32_store, uint32_t)
+STORE_OF(i64_store, uint64_t)
+STORE_OF(i32_store8, uint8_t)
+STORE_OF(i32_store16, uint16_t)

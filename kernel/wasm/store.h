@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.h - the inside of a store, and of the machine that runs it.
+ *
+ * Owns     struct store (see engine.h) and struct machine: the copy of it that
+ *          the executors keep in registers and one cache line or two.
+ * Callers  kernel/wasm only.
+ *
+ * STORE1   while a store is not running, its top frame stands at (ip, phase)
+ *          and everything it needs is in its slots.
+ * STORE2   fp never lies below stack or above stack_end. */
+#pragma once
+
+#include "kernel/wasm/code.h"
+#include "kernel/wasm/engine.h"
+
+/* A vector of pointers in a store: the objects keep their places. */
+struct objects {
+	void **at;
+	uint32_t count, room;
+};
+
+struct store {
+	struct heap *heap;
+	struct typebook *book;
+	struct storage *storage;
+	enum executor executor;
+	bool stop_when_dry;
+	uint64_t slots_max;
+	struct objects instances, memories, tables, globals;
+
+	/* The computation: an init frame below, calls above; idle when neither. */
+	uint64_t *stack;
+	uint64_t stack_room;       /* slots allocated */
+	bool running;              /* there are frames */
+	bool host_entry;           /* ... but only a host function that was called at once */
+	bool returned;             /* ... which is done: the next run says so */
+	uint64_t fp;               /* slot index of the top frame */
+	uint32_t instance;         /* of the top frame */
+	uint32_t ip;               /* index in its module's code */
+	enum phase phase;
+	enum trap trap;            /* PHASE_TRAP */
+	uint32_t entry_instance, entry_func; /* what the bottom frame is a call of */
+	bool initialising;         /* an init frame: below everything */
+	uint32_t init_instance;
+	uint32_t init_step;        /* done: elems, then datas, then start */
+	uint64_t init_done;        /* entries or bytes of the present one */
+	uint64_t step_left, step_count;
+	bool stepping;
+};
+
+struct machine {
+	/* Read by fast paths. */
+	uint64_t mem_bytes;
+	const struct insn *const *entries;
+	const struct insn *code;
+	uint64_t *stack_end;
+	struct global **globals;
+	struct table **tables;
+	/* Saved and loaded around slow paths. */
+	const struct insn *ip;
+	uint64_t *fp;
+	uint8_t *mem;
+	int64_t gas;
+	/* The rest. */
+	struct store *store;
+	struct instance *instance;
+	struct module *module;
+	int64_t gas_parked;  /* while stepping, gas is -1 and this is the gas */
+	bool stepping;
+	enum exec_end end;
+	enum phase phase;
+	enum trap trap;
+	uint64_t need;
+	/* EXEC_HOST */
+	uint32_t host;
+	const struct functype *host_type;
+	uint64_t *host_slots;
+};
+
+/* exec_switch.c, exec_fast.c: run from m->ip until a slow path says stop. */
+void exec_switch(struct machine *m);
+void exec_fast(struct machine *m);
+
+/* exec_slow.c: what is rare or long, shared by both executors. Each takes the
+ * machine with ip, fp and gas saved, and answers whether to go on from there. */
+bool slow_gas(struct machine *m, const struct insn *block); /* the block's charge failed */
+bool slow_call(struct machine *m);          /* a call that could not be made at once */
+bool slow_call_import(struct machine *m);
+bool slow_call_indirect(struct machine *m);
+bool slow_return_step(struct machine *m);   /* at a return, while stepping */
+bool slow_exit(struct machine *m);
+bool slow_link_return(struct machine *m);
+bool slow_try_return(struct machine *m);
+bool slow_trap(struct machine *m);          /* m->trap is set */
+bool slow_memory_grow(struct machine *m);
+bool slow_memory_fill(struct machine *m);
+bool slow_memory_copy(struct machine *m);
+bool slow_memory_init(struct machine *m);
+bool slow_data_drop(struct machine *m);
+bool slow_table_get(struct machine *m);
+bool slow_table_set(struct machine *m);
+bool slow_table_grow(struct machine *m);
+bool slow_table_fill(struct machine *m);
+bool slow_table_copy(struct machine *m);
+bool slow_table_init(struct machine *m);
+bool slow_elem_drop(struct machine *m);
+bool slow_ref_func(struct machine *m);
+/* Charges work that is not a block: false, and stopped in this phase, without it. */
+bool machine_pay(struct machine *m, uint64_t gas, enum phase phase);
+/* A safepoint was reached: true when stepping ends here. */
+bool machine_step(struct machine *m, enum phase phase);
+
+/* The machine's view of the store's current instance; after a link or a grow. */
+void machine_view(struct machine *m, struct instance *instance);
+
+/* Gas for one piece of bulk work. */
+enum { BULK_PIECE_BYTES = 64 << 10, BULK_PIECE_GAS = 50, BULK_BYTES_PER_GAS = 8,
+	BULK_ENTRIES_PER_GAS = 1, PAGE_GAS = 2000, THROW_FRAME_GAS = 30, INIT_STEP_GAS = 100 };
+
+/* store.c */
+/* An instance with room for its module's parts, not yet in the store; then in
+ * it, or freed. 0, -ENOMEM, -ENOSPC. */
+int instance_alloc(struct store *store, struct module *module, struct instance **ret_instance);
+int instance_add(struct store *store, struct instance *instance);
+/* BIND_TRY or BIND_THROW, if the engine serves this import. */
+bool store_intrinsic_kind(const struct import *import, const struct functype *type,
+	enum binding_kind *ret_kind);
+uint64_t memory_cost(uint32_t pages); /* what storage is asked for */
+/* Grown by delta pages if max and storage allow: 1; 0: no (memory.grow's -1);
+ * -1: storage refused. */
+int memory_grow(struct store *store, struct memory *memory, uint32_t delta);
+int table_grow(struct store *store, struct table *table, uint32_t delta, uint64_t init);
+/* The stack has at least `slots` from its bottom: 0; -ENOSPC: storage refused,
+ * or no memory; -EAGAIN: past the fixed limit. Moves it. */
+int stack_reserve(struct store *store, uint64_t slots);
+uint64_t init_value(const struct instance *instance, const struct init *init);
+
+/* init.c: runs the init frame until it is done (true, with running set if a
+ * start function is to run first) or stops (false, m->end says why). */
+bool init_run(struct machine *m);
+
+/* Puts a call as the bottom frame: 0, -ENOSPC (storage), -ENOMEM, -EAGAIN (limit). */
+int store_push_entry(struct store *store, struct instance *instance, uint32_t func);
+
+/* The function a reference or an index means, imports followed. */
+struct target {
+	enum binding_kind kind; /* BIND_FUNC or BIND_HOST (and the intrinsics below) */
+	struct instance *instance;
+	uint32_t func;          /* BIND_FUNC: index, not an import's */
+	uint32_t host;
+	const struct functype *type;
+};
+enum { BIND_TRY = 100, BIND_THROW = 101 };
+struct target target_of(struct store *store, struct instance *instance, uint32_t func);
