@@ -9,7 +9,7 @@
  *
  *   gas           ab = function, lo = cost of the block it heads, hi = wasm offset
  *   enter         d = header slot, a = locals to zero (the slots before d),
- *                 lo = slots the frame needs; then the entry block's gas
+ *                 lo = slots the frame needs, hi = type id; then the entry block's gas
  *   br            lo = how far, in instructions, to a `gas`; so in all branches
  *   skip_unless   a = condition: if zero to lo (a `gas`), else the next one, uncharged
  *   br_table      a = index, lo = count; then count + 1 `br`, the last the default
@@ -24,8 +24,9 @@
  *   [params][locals][H0][H1][operand 0][operand 1]...
  *
  *   H1 = function << 32 | wasm offset: where the caller goes on. Always true.
- *   H0 = arguments' slot in the caller << 32 | index in the caller's code: a
- *        cache of H1, so that a return looks nothing up; rebuilt after a thaw.
+ *   H0 = how far below the caller's frame is << 32 | where in its code, both in
+ *        bytes: a cache of H1, so that a return looks nothing up; rebuilt after
+ *        a thaw.
  *
  * A special frame (link, try) is [H0][H1][word], and what it called follows;
  * H1's function is then FUNC_LINK or FUNC_TRY. The bottom frame's is FUNC_ENTRY. */
@@ -76,6 +77,24 @@ enum code {
 
 /* The first instructions of every module's code: where special frames return. */
 enum { STUB_EXIT, STUB_LINK, STUB_TRY, STUB_COUNT };
+
+static inline uint64_t
+h0_make(uint64_t slots, uint64_t index)
+{
+	return slots * sizeof(uint64_t) << 32 | index * sizeof(struct insn);
+}
+
+static inline uint64_t
+h0_slots(uint64_t h0)
+{
+	return (h0 >> 32) / sizeof(uint64_t);
+}
+
+static inline uint32_t
+h0_index(uint64_t h0)
+{
+	return (uint32_t)h0 / sizeof(struct insn);
+}
 
 enum {
 	HEADER_SLOTS = 2,

@@ -34,15 +34,10 @@ struct handler {
 			MUSTTAIL return block_failed(ARGS);                                    \
 		GO(ip + 1);                                                                    \
 	} while (0)
-#define SLOW(call)                                                                             \
-	do {                                                                                   \
-		m->ip = ip;                                                                    \
-		m->fp = fp;                                                                    \
-		m->gas = gas;                                                                  \
-		if (!(call))                                                                   \
-			return;                                                                \
-		MUSTTAIL return reload(ARGS);                                                  \
-	} while (0)
+/* Cold paths are functions of their own: a handler that called one itself would
+ * save registers on its hot path too. */
+#define SLOW(function) MUSTTAIL return cold_##function(ARGS)
+#define PLAIN_LOOP     _Pragma("clang loop vectorize(disable) unroll(disable)")
 #define TRAPS(t)                                                                               \
 	do {                                                                                   \
 		m->trap = (t);                                                                 \
@@ -59,17 +54,21 @@ reload(PARAMS)
 	GO(ip);
 }
 
-static void __attribute__((noinline, cold))
-block_failed(PARAMS)
-{
-	SLOW(slow_gas(m, ip));
-}
+#define COLD(name, call)                                                                       \
+	static void __attribute__((noinline, cold)) name(PARAMS)                               \
+	{                                                                                      \
+		m->ip = ip;                                                                    \
+		m->fp = fp;                                                                    \
+		m->gas = gas;                                                                  \
+		if (!(call))                                                                   \
+			return;                                                                \
+		MUSTTAIL return reload(ARGS);                                                  \
+	}
+#define SLOW_PATH(name) COLD(cold_##name, name(m))
 
-static void __attribute__((noinline, cold))
-trapped(PARAMS)
-{
-	SLOW(slow_trap(m));
-}
+COLD(block_failed, slow_gas(m, ip))
+COLD(trapped, slow_trap(m))
+#include "kernel/wasm/slow.def"
 
 #include "kernel/wasm/exec_ops.h"
 

@@ -6,7 +6,8 @@
  *   NEXT                 on to ip + 1
  *   ENTER_BLOCK(t)       charge the `gas` instruction t, go on behind it
  *   GO(t)                on to t, uncharged
- *   SLOW(call)           save, call, go on or stop as it answers
+ *   SLOW(function)       save, call it, go on or stop as it answers
+ *   PLAIN_LOOP           before a loop that is short: not to be unrolled
  *   TRAPS(trap)          stop for good
  *
  * Bodies read all operands before they write d: d may be one of them. */
@@ -22,15 +23,15 @@
 
 OP(exit)
 {
-	SLOW(slow_exit(m));
+	SLOW(slow_exit);
 }
 OP(link_return)
 {
-	SLOW(slow_link_return(m));
+	SLOW(slow_link_return);
 }
 OP(try_return)
 {
-	SLOW(slow_try_return(m));
+	SLOW(slow_try_return);
 }
 OP(gas)
 {
@@ -93,13 +94,13 @@ OP(br_table_moves)
 		ENTER_BLOCK(t);
 	GO(t);
 }
+#define h0_from(slots, bytes) ((uint64_t)(slots) * 8 << 32 | (uint32_t)(bytes))
 #define RETURN_TO(h0)                                                                          \
 	do {                                                                                   \
 		if (UNLIKELY(gas < 0))                                                         \
-			SLOW(slow_return_step(m));                                             \
-		const struct insn *back = m->code + (uint32_t)(h0);                            \
-		fp -= (h0) >> 32;                                                              \
-		GO(back);                                                                      \
+			SLOW(slow_return_step);                                             \
+		fp = (uint64_t *)(void *)((char *)fp - ((h0) >> 32));                          \
+		GO((const struct insn *)(const void *)((const char *)m->code + (uint32_t)(h0))); \
 	} while (0)
 OP(return_0)
 {
@@ -112,7 +113,7 @@ OP(return_1)
 	const uint64_t h0 = D, value = A;
 
 	if (UNLIKELY(gas < 0))
-		SLOW(slow_return_step(m));
+		SLOW(slow_return_step);
 	fp[0] = value;
 	RETURN_TO(h0);
 }
@@ -121,7 +122,8 @@ OP(return_n)
 	const uint64_t h0 = D;
 
 	if (UNLIKELY(gas < 0))
-		SLOW(slow_return_step(m));
+		SLOW(slow_return_step);
+	PLAIN_LOOP
 	for (uint32_t i = 0, from = ip->a, count = ip->b; i < count; i++)
 		fp[i] = fp[from + i];
 	RETURN_TO(h0);
@@ -132,9 +134,10 @@ OP(call)
 	uint64_t *callee = fp + ip->d;
 
 	if (UNLIKELY((uint64_t)(m->stack_end - callee) < e->lo || gas < 0))
-		SLOW(slow_call(m));
-	callee[e->d] = (uint64_t)ip->d << 32 | (uint32_t)(ip + 1 - m->code);
+		SLOW(slow_call);
+	callee[e->d] = h0_from(ip->d, (const char *)(ip + 1) - (const char *)m->code);
 	callee[e->d + 1] = ip->imm;
+	PLAIN_LOOP
 	for (uint32_t i = e->a; i; i--)
 		callee[e->d - i] = 0;
 	fp = callee;
@@ -142,7 +145,7 @@ OP(call)
 }
 OP(call_import)
 {
-	SLOW(slow_call_import(m));
+	SLOW(slow_call_import);
 }
 OP(call_indirect)
 {
@@ -159,14 +162,15 @@ OP(call_indirect)
 	func = (uint32_t)ref - m->module->func_imports;
 	if (UNLIKELY((uint32_t)(ref >> 32) != m->instance->index + 1 ||
 		func >= m->module->funcs_count))
-		SLOW(slow_call_indirect(m));
-	if (UNLIKELY(m->module->types[m->module->funcs[func].type].id != ip[1].lo))
-		TRAPS(TRAP_INDIRECT_TYPE);
-	e = m->entries[func];
+		SLOW(slow_call_indirect);
+	e = m->entries[func]; /* not lowered yet: lo is past any stack */
 	if (UNLIKELY((uint64_t)(m->stack_end - callee) < e->lo || gas < 0))
-		SLOW(slow_call_indirect(m));
-	callee[e->d] = (uint64_t)ip->d << 32 | (uint32_t)(ip + 2 - m->code);
+		SLOW(slow_call_indirect);
+	if (UNLIKELY(e->hi != ip[1].lo))
+		TRAPS(TRAP_INDIRECT_TYPE);
+	callee[e->d] = h0_from(ip->d, (const char *)(ip + 2) - (const char *)m->code);
 	callee[e->d + 1] = ip->imm;
+	PLAIN_LOOP
 	for (uint32_t k = e->a; k; k--)
 		callee[e->d - k] = 0;
 	fp = callee;
@@ -200,31 +204,31 @@ OP(memory_size)
 }
 OP(memory_grow)
 {
-	SLOW(slow_memory_grow(m));
+	SLOW(slow_memory_grow);
 }
 OP(memory_fill)
 {
-	SLOW(slow_memory_fill(m));
+	SLOW(slow_memory_fill);
 }
 OP(memory_copy)
 {
-	SLOW(slow_memory_copy(m));
+	SLOW(slow_memory_copy);
 }
 OP(memory_init)
 {
-	SLOW(slow_memory_init(m));
+	SLOW(slow_memory_init);
 }
 OP(data_drop)
 {
-	SLOW(slow_data_drop(m));
+	SLOW(slow_data_drop);
 }
 OP(table_get)
 {
-	SLOW(slow_table_get(m));
+	SLOW(slow_table_get);
 }
 OP(table_set)
 {
-	SLOW(slow_table_set(m));
+	SLOW(slow_table_set);
 }
 OP(table_size)
 {
@@ -233,27 +237,27 @@ OP(table_size)
 }
 OP(table_grow)
 {
-	SLOW(slow_table_grow(m));
+	SLOW(slow_table_grow);
 }
 OP(table_fill)
 {
-	SLOW(slow_table_fill(m));
+	SLOW(slow_table_fill);
 }
 OP(table_copy)
 {
-	SLOW(slow_table_copy(m));
+	SLOW(slow_table_copy);
 }
 OP(table_init)
 {
-	SLOW(slow_table_init(m));
+	SLOW(slow_table_init);
 }
 OP(elem_drop)
 {
-	SLOW(slow_elem_drop(m));
+	SLOW(slow_elem_drop);
 }
 OP(ref_func)
 {
-	SLOW(slow_ref_func(m));
+	SLOW(slow_ref_func);
 }
 
 /* --- integers ----------------------------------------------------------------- */

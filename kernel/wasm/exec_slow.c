@@ -169,7 +169,7 @@ push_target(struct machine *m, const struct target *t, uint64_t at, uint64_t h0,
 		args[1] = h1;
 		args[2] = (uint64_t)t->type->results << 32 | m->instance->index;
 		args += SPECIAL_SLOTS;
-		h0 = (uint64_t)SPECIAL_SLOTS << 32 | STUB_LINK;
+		h0 = h0_make(SPECIAL_SLOTS, STUB_LINK);
 		h1 = (uint64_t)FUNC_LINK << 32;
 		machine_view(m, t->instance);
 	}
@@ -207,7 +207,7 @@ do_try(struct machine *m, uint64_t at, uint64_t h0, uint64_t h1)
 	frame[1] = h1;
 	frame[2] = 0;
 	m->fp = frame;
-	return push_target(m, &t, SPECIAL_SLOTS, (uint64_t)SPECIAL_SLOTS << 32 | STUB_TRY,
+	return push_target(m, &t, SPECIAL_SLOTS, h0_make(SPECIAL_SLOTS, STUB_TRY),
 		(uint64_t)FUNC_TRY << 32);
 }
 
@@ -234,7 +234,7 @@ do_throw(struct machine *m)
 
 		if (func == FUNC_ENTRY)
 			return trap(m, TRAP_UNCAUGHT);
-		fp -= header[0] >> 32;
+		fp -= h0_slots(header[0]);
 		if (func == FUNC_TRY)
 			break;
 		if (func == FUNC_LINK) {
@@ -250,8 +250,8 @@ do_throw(struct machine *m)
 
 	fp[0] = 1;
 	machine_view(m, instance);
-	m->ip = m->code + (uint32_t)h0;
-	m->fp = fp - (h0 >> 32);
+	m->ip = m->code + h0_index(h0);
+	m->fp = fp - h0_slots(h0);
 	return true;
 }
 
@@ -259,7 +259,7 @@ do_throw(struct machine *m)
 static bool
 call_target(struct machine *m, const struct target *t, uint64_t at, uint32_t insns)
 {
-	const uint64_t h0 = at << 32 | (uint32_t)(m->ip + insns - m->code), h1 = m->ip->imm;
+	const uint64_t h0 = h0_make(at, (uint64_t)(m->ip + insns - m->code)), h1 = m->ip->imm;
 
 	if (machine_step(m, PHASE_CALL))
 		return false;
@@ -329,9 +329,9 @@ slow_return_step(struct machine *m)
 		for (uint32_t i = 0; i < ip->b; i++)
 			fp[i] = fp[ip->a + i];
 	}
-	m->ip = m->code + (uint32_t)h0;
-	m->fp = fp - (h0 >> 32);
-	return (uint32_t)h0 < STUB_COUNT || !machine_step(m, PHASE_RETURN);
+	m->ip = m->code + h0_index(h0);
+	m->fp = fp - h0_slots(h0);
+	return h0_index(h0) < STUB_COUNT || !machine_step(m, PHASE_RETURN);
 }
 
 bool
@@ -349,8 +349,8 @@ slow_link_return(struct machine *m)
 	for (uint32_t i = 0; i < word >> 32; i++)
 		link[i] = link[i + SPECIAL_SLOTS];
 	machine_view(m, m->store->instances.at[(uint32_t)word]);
-	m->ip = m->code + (uint32_t)h0;
-	m->fp = link - (h0 >> 32);
+	m->ip = m->code + h0_index(h0);
+	m->fp = link - h0_slots(h0);
 	return true;
 }
 
@@ -360,8 +360,8 @@ slow_try_return(struct machine *m)
 	const uint64_t h0 = m->fp[0];
 
 	m->fp[0] = 0;
-	m->ip = m->code + (uint32_t)h0;
-	m->fp -= h0 >> 32;
+	m->ip = m->code + h0_index(h0);
+	m->fp -= h0_slots(h0);
 	return true;
 }
 

@@ -16,19 +16,20 @@
 		block = (t);                                                                   \
 		goto enter_block;                                                              \
 	} while (0)
-#define SLOW(call)                                                                             \
+#define PLAIN_LOOP
+#define SLOW(function)                                                                           \
 	do {                                                                                   \
 		m->ip = ip;                                                                    \
 		m->fp = fp;                                                                    \
 		m->gas = gas;                                                                  \
-		if (!(call))                                                                   \
+		if (!function(m))                                                                 \
 			return;                                                                \
 		goto reload;                                                                   \
 	} while (0)
 #define TRAPS(t)                                                                               \
 	do {                                                                                   \
 		m->trap = (t);                                                                 \
-		SLOW(slow_trap(m));                                                            \
+		SLOW(slow_trap);                                                            \
 	} while (0)
 
 void
@@ -48,7 +49,7 @@ reload:
 enter_block:
 	gas -= (int64_t)block->lo;
 	if (UNLIKELY(gas < 0))
-		SLOW(slow_gas(m, block));
+		goto failed;
 	ip = block;
 next:
 	ip++;
@@ -59,4 +60,10 @@ again:
 		break;
 	}
 	__builtin_unreachable();
+failed:
+	m->ip = block;
+	m->fp = fp;
+	m->gas = gas;
+	if (slow_gas(m, block))
+		goto reload;
 }

@@ -1497,6 +1497,7 @@ lower_run(struct lower *l, struct module *module, uint32_t defined, struct insn 
 		c->results_count = type->results;
 		enter = emit(l, CODE_enter, l->header, l->func->locals, 0);
 		enter->lo = (uint32_t)max_u64(l->base + l->func->height_max, type->results) + 1;
+		enter->hi = type->id;
 		open_block(l, l->func->code);
 		l->cost += (uint64_t)l->func->locals * LOCAL_GAS;
 		lower_body(l);
@@ -1602,6 +1603,8 @@ lower_open(struct module *module)
 		return 0;
 	for (uint32_t i = 0; i < module->funcs_count; i++)
 		insns += insns_bound(&module->funcs[i]);
+	if (insns > UINT32_MAX / sizeof(struct insn)) /* H0 counts bytes in 32 bits */
+		return -ENOMEM;
 	module->code_insns_max = insns;
 	module->units = heap_take(heap, funcs * sizeof *module->units);
 	module->entries = heap_take(heap, funcs * sizeof *module->entries);

@@ -46,7 +46,7 @@ frame_below(const struct store *store, struct frame *f)
 	if (func == FUNC_ENTRY)
 		return false;
 	f->offset = (uint32_t)header[1];
-	f->fp -= header[0] >> 32;
+	f->fp -= h0_slots(header[0]);
 	f->kind = func == FUNC_LINK ? FRAME_LINK : func == FUNC_TRY ? FRAME_TRY : FRAME_WASM;
 	f->func = func;
 	return true;

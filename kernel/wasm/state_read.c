@@ -465,7 +465,7 @@ read_wasm_frame(struct read *r, bool top, struct seat *seat)
 		.at = seat->at + header + HEADER_SLOTS + point->height,
 		.instance = instance_index,
 		.type = &module->types[point->calltype],
-		.h0 = (uint64_t)(header + HEADER_SLOTS + point->height) << 32 | point->code,
+		.h0 = h0_make(header + HEADER_SLOTS + point->height, point->code),
 		.h1 = (uint64_t)func << 32 | offset,
 	};
 	return 0;
@@ -492,7 +492,7 @@ read_special_frame(struct read *r, enum frame_kind kind, bool top, struct seat *
 	if (kind == FRAME_LINK) {
 		frame[2] = (uint64_t)seat->type->results << 32 | seat->instance;
 		seat->instance = UINT32_MAX; /* whatever the next frame says */
-		seat->h0 = (uint64_t)SPECIAL_SLOTS << 32 | STUB_LINK;
+		seat->h0 = h0_make(SPECIAL_SLOTS, STUB_LINK);
 		seat->h1 = (uint64_t)FUNC_LINK << 32;
 		return 0;
 	}
@@ -500,7 +500,7 @@ read_special_frame(struct read *r, enum frame_kind kind, bool top, struct seat *
 		memcmp(seat->type->vals, (const uint8_t[]){VAL_I32, VAL_I32, VAL_I32, VAL_I32}, 4))
 		return bad(r, "a try frame on a call of another type");
 	frame[2] = 0;
-	seat->h0 = (uint64_t)SPECIAL_SLOTS << 32 | STUB_TRY;
+	seat->h0 = h0_make(SPECIAL_SLOTS, STUB_TRY);
 	seat->h1 = (uint64_t)FUNC_TRY << 32;
 	seat->type = typebook_find(r->store->book, &try_type);
 	return seat->type ? 0 : bad(r, "a try frame without a function");
@@ -509,7 +509,7 @@ read_special_frame(struct read *r, enum frame_kind kind, bool top, struct seat *
 static int
 read_frames(struct read *r)
 {
-	struct seat seat = {.h0 = STUB_EXIT, .h1 = (uint64_t)FUNC_ENTRY << 32};
+	struct seat seat = {.h0 = h0_make(0, STUB_EXIT), .h1 = (uint64_t)FUNC_ENTRY << 32};
 	uint64_t count = bytes_u64(r->in);
 	bool linked = false;
 	int why = 0;

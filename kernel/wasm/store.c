@@ -625,7 +625,7 @@ store_push_entry(struct store *store, struct instance *instance, uint32_t func)
 		return why;
 	for (uint32_t i = e->a; i; i--)
 		store->stack[e->d - i] = 0;
-	store->stack[e->d] = STUB_EXIT;
+	store->stack[e->d] = h0_make(0, STUB_EXIT);
 	store->stack[e->d + 1] = (uint64_t)FUNC_ENTRY << 32;
 	store->fp = 0;
 	store->instance = instance->index;

@@ -84,27 +84,10 @@ void exec_fast(struct machine *m);
 /* exec_slow.c: what is rare or long, shared by both executors. Each takes the
  * machine with ip, fp and gas saved, and answers whether to go on from there. */
 bool slow_gas(struct machine *m, const struct insn *block); /* the block's charge failed */
-bool slow_call(struct machine *m);          /* a call that could not be made at once */
-bool slow_call_import(struct machine *m);
-bool slow_call_indirect(struct machine *m);
-bool slow_return_step(struct machine *m);   /* at a return, while stepping */
-bool slow_exit(struct machine *m);
-bool slow_link_return(struct machine *m);
-bool slow_try_return(struct machine *m);
-bool slow_trap(struct machine *m);          /* m->trap is set */
-bool slow_memory_grow(struct machine *m);
-bool slow_memory_fill(struct machine *m);
-bool slow_memory_copy(struct machine *m);
-bool slow_memory_init(struct machine *m);
-bool slow_data_drop(struct machine *m);
-bool slow_table_get(struct machine *m);
-bool slow_table_set(struct machine *m);
-bool slow_table_grow(struct machine *m);
-bool slow_table_fill(struct machine *m);
-bool slow_table_copy(struct machine *m);
-bool slow_table_init(struct machine *m);
-bool slow_elem_drop(struct machine *m);
-bool slow_ref_func(struct machine *m);
+bool slow_trap(struct machine *m);                          /* m->trap is set */
+#define SLOW_PATH(name) bool name(struct machine *m);
+#include "kernel/wasm/slow.def"
+#undef SLOW_PATH
 /* Charges work that is not a block: false, and stopped in this phase, without it. */
 bool machine_pay(struct machine *m, uint64_t gas, enum phase phase);
 /* A safepoint was reached: true when stepping ends here. */
