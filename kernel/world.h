@@ -9,6 +9,9 @@
  *          kinds and imports are tables that caps/ hands in.
  *
  * WORLD1   same world + same completions = same bytes out.
+ * WORLD2   a domain is in the ready queue iff it is READY.
+ * WORLD3   what a domain used, guest and host, its line lost.
+ * WORLD4   a request in flight has one owner that waits for it, or none.
  *
  * Source   design.md sections 4 to 6. */
 #pragma once
@@ -41,7 +44,10 @@ enum call_end {
 	                 runs again from the top after a refuel */
 	CALL_TRAP,    /* call->trap */
 	CALL_EXIT,    /* call->code: the domain returned (proc_exit) */
-	CALL_YIELD,   /* call->word: the run that drives it returns `yielded` */
+	CALL_YIELD,   /* call->word: the run that drives it returns `yielded`; the call runs
+	                 again from the top when the domain is started again */
+	CALL_FULL,    /* call_take() said no and the domain stops when dry: it stops out of
+	                 storage, and the call runs again from the top when started */
 };
 
 /* An import that caps serve. `sig` as "iil:i": params, colon, results; i I f F
@@ -105,17 +111,34 @@ struct stop {
 	enum trap trap;  /* TRAP */
 };
 
-enum { SLOTS_MAX = 4096 };
+enum {
+	SLOTS_MAX = 4096,
+	DOMAIN_NAME_BYTES = 32,
+	DOMAIN_PRELOADS_MAX = 64,
+	/* Storage every domain pays for at once, so that a request of this size is
+	 * never refused for lack of storage; larger pieces are charged while in flight. */
+	DOMAIN_STAGING_BYTES = 8 << 10,
+};
 
 struct domain {
 	struct world *world;
-	struct domain *next; /* in the ready queue */
-	char name[32];       /* last part of its path: "main" */
+	struct domain *parent, *first, *next, *prev; /* the tree: those below it, its place among them */
+	struct domain *queue_next, *queue_prev;      /* in the ready or the stalled queue */
+	struct queue *queue;                         /* which one; NULL: in none */
+	char name[DOMAIN_NAME_BYTES]; /* last part of its path: "main"; terminated */
 	uint32_t id, generation;
 	enum domain_state state;
 	struct stop stop;
+	bool stop_when_dry;
 	struct store *store;
 	uint32_t instance;   /* the program's */
+	/* What it does next when nothing is on its stack: each instance is initialised
+	 * in its turn, then the entry is called, if there is one. */
+	uint32_t inits_begun;
+	bool has_entry, entered; /* an entry waits; the last one has begun */
+	uint32_t entry_func, entry_args_count;
+	uint64_t *entry_args; /* until it has begun */
+	uint64_t slice_left; /* of the slice it is in; 0: a new one begins */
 	struct line line;
 	struct bank bank;
 	struct key *slots;   /* slots_count of them */
@@ -126,11 +149,13 @@ struct domain {
 
 	/* The call in progress, if any. */
 	uint64_t request;    /* in flight; 0 = none */
+	uint64_t staging;    /* charged for it beyond DOMAIN_STAGING_BYTES */
 	bool completed;      /* `completion` has its answer */
 	struct device_completion completion;
 	uint64_t progress;   /* how much of a long call is committed; in the image */
 	uint64_t charged;    /* gas already charged for the call; in the image */
-	struct exec_result pending;
+	struct exec_result pending; /* of the last run; its slots hold the entry's results
+	                               while the stop is STOP_RETURNED and `entered` */
 };
 
 /* --- one import call, as caps see it --------------------------------------- */
@@ -150,12 +175,23 @@ struct call {
 /* [at, at + bytes) of the caller's memory, or NULL. */
 uint8_t *call_mem(struct call *call, uint64_t at, uint64_t bytes);
 /* L7: charges host gas once per call up to this total (calls that run again
- * are not charged twice): false means return CALL_DRY, before any change. */
+ * are not charged twice): false means return CALL_DRY, before any change. The
+ * total includes PRICE_HOST_CALL, which was charged before the call ran.
+ * Prices are in kernel/prices.h. A call charges (and takes) all that a request
+ * may cost before it submits it: with a completion in hand it cannot be
+ * rewound, so no image could be made of a domain that stops there. */
 bool call_charge(struct call *call, uint64_t gas_total);
-/* Sends a request for this call: returns CALL_WAIT. call_again() is how the
- * call then sees `completion`. The request's id is filled in. */
+/* So many bytes more are stored for the domain; bank_give() returns them.
+ * false: its bank has no room. Then return CALL_FULL if the domain stops when
+ * dry (domain->stop_when_dry), before any change; else answer an error. */
+bool call_take(struct call *call, uint64_t bytes);
+/* Sends a request for this call and returns CALL_WAIT. The call runs again
+ * from the top and then sees `completion`. The request's id is filled in.
+ * Reads, writes and lists longer than the bank has room for are cut down to
+ * what it has, at least DOMAIN_STAGING_BYTES: the result tells. */
 enum call_end call_submit(struct call *call, struct device_request *request);
-/* The completion was used; another request may follow in the same call. */
+/* The completion was used, its data is gone; another request may follow in the
+ * same call. A call that ends has consumed. */
 void call_consume(struct call *call);
 
 /* What the domain's line has used as of now, this call's charge included: the
@@ -163,7 +199,8 @@ void call_consume(struct call *call);
 uint64_t call_used(struct call *call);
 
 /* Orders of caps that have no caller of their own (closing a handle when a
- * descriptor goes): sent, and the completion dropped. */
+ * descriptor goes): sent, if need be later, and the completion dropped. They
+ * carry no data and no paths. */
 void world_submit_detached(struct world *world, struct device_request *request);
 
 /* What caps need of a world: their own state in it (root keys; NULL until they
@@ -180,22 +217,40 @@ struct world_config {
 	const struct caps *caps;
 	enum executor executor;
 	uint64_t slice; /* gas; 0: SLICE_GAS */
+	/* Asked between steps: true makes world_run() return. May be NULL. */
+	bool (*poked)(void *user);
 	void *user;     /* tools': caps and the world never look at it */
 };
 
 enum { SLICE_GAS = 10000000 };
 
+/* A module instantiated before the program, in order: its exports serve imports
+ * of those after it that name it. */
+struct preload {
+	const char *name;
+	struct module *module;
+};
+
 struct domain_config {
 	const char *name;
 	struct module *module;
+	const struct preload *preloads;
+	uint32_t preloads_count; /* at most DOMAIN_PRELOADS_MAX */
 	uint64_t gas;        /* GAS_NO_LIMIT */
 	uint64_t bank_bytes; /* limit */
 	bool stop_when_dry;  /* STOP_WHEN_DRY */
-	bool strict;         /* an unknown import is an error, not TRAP_IMPORT when called */
+	bool strict;         /* an unknown function import is an error, not TRAP_IMPORT when called */
 };
 
 struct world *world_open(const struct world_config *config); /* NULL: no memory */
-void world_close(struct world *world);
+void world_close(struct world *world); /* NULL is fine; ends all domains, cancels what is in flight */
+const struct world_config *world_config(const struct world *world);
+struct clock_gas *world_clock(struct world *world);
+struct bank *world_bank(struct world *world); /* the root bank, without a limit */
+
+/* By its place; domains that ended are NULL. Generation tells a reused id. */
+struct domain *world_domain(struct world *world, uint32_t id);
+uint32_t world_domains(const struct world *world); /* ids are below it */
 
 /* Module from bytes (borrowed; kept alive by the caller). See module_load(). */
 int world_module(struct world *world, const uint8_t *bytes, size_t count, struct report *report,
@@ -206,21 +261,26 @@ int world_module(struct world *world, const uint8_t *bytes, size_t count, struct
  * -ENOSPC (the bank); -ENOMEM. */
 int domain_new(struct world *world, const struct domain_config *config, struct report *report,
 	struct domain **ret_domain);
-void domain_end(struct domain *domain);
+void domain_end(struct domain *domain); /* with all below it; NULL is fine */
 
-/* What it does after initialisation: call an export by index with these args. */
+/* What it does after initialisation: call a function of its program, by index,
+ * with these args. 0; -EINVAL: no such function, or not so many parameters;
+ * -EBUSY: something is on its stack, or another entry; -ENOMEM; -ENOSPC. */
 int domain_entry(struct domain *domain, uint32_t func, const uint64_t *args, uint32_t args_count);
-void domain_start(struct domain *domain);  /* READY; also after a refuel */
+/* READY: also after a refuel, more storage, a yield. One that trapped or ended
+ * stays so; one that returned goes on if it has a new entry. */
+void domain_start(struct domain *domain);
 void domain_feed(struct domain *domain, uint64_t gas); /* adds to its line's limit */
 
-int domain_slot(struct domain *domain, const struct key *key); /* a free slot now holds it; -ENOSPC */
+/* A free slot now holds the key: its index; -ENOSPC (SLOTS_MAX, or the bank), -ENOMEM. */
+int domain_slot(struct domain *domain, const struct key *key);
 
 /* Runs until the domain stops, or everything waits and `wait` is false, or the
  * world was poked. Returns the domain's state. */
 enum domain_state world_run(struct world *world, struct domain *domain, bool wait);
 
-/* Brings a waiting domain to a point where it can be written: cancels its
- * request, then completes or rewinds the call. */
+/* Brings it and all below it to a point where they can be written: cancels each
+ * request, then completes the call or rewinds it. None of them waits after. */
 void domain_quiesce(struct domain *domain);
 
 void world_check(struct world *world);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check.c - everything that is stored twice must agree. Tests, the simulator
+ * and `doctor` call it between steps. Source: KeyKOS Base/checkc.c. */
+#include "kernel/base/fits.h"
+#include "kernel/base/must.h"
+#include "kernel/world_state.h"
+
+static void
+check_queue(const struct queue *queue, enum domain_state state)
+{
+	const struct domain *before = NULL;
+
+	for (const struct domain *at = queue->head; at; at = at->queue_next) {
+		must(WORLD2, at->queue == queue && at->queue_prev == before && at->state == state);
+		before = at;
+	}
+	must(WORLD2, queue->tail == before);
+}
+
+static void
+check_tree(const struct domain *domain)
+{
+	if (domain->parent) {
+		must(WORLD5, domain->prev ? domain->prev->next == domain
+					  : domain->parent->first == domain);
+		must(WORLD5, domain->line.superior == &domain->parent->line);
+		must(WORLD5, domain->bank.superior == &domain->parent->bank);
+	} else {
+		must(WORLD5, domain->line.superior == &domain->world->line);
+		must(WORLD5, domain->bank.superior == &domain->world->bank);
+	}
+}
+
+static void
+check_state(const struct world *world, const struct domain *domain)
+{
+	must(WORLD2, (domain->state == DOMAIN_READY) == (domain->queue == &world->ready));
+	must(WORLD2, domain->state != DOMAIN_STOPPED || !domain->queue);
+	must(WORLD4, !domain->request || domain->state == DOMAIN_WAITING);
+	must(WORLD4, domain->state != DOMAIN_WAITING ||
+			     (domain->request != 0) != (domain->queue == &world->stalled));
+	must(WORLD4, !domain->request || requests_owner(&world->requests, domain->request) == domain);
+	must(WORLD4, !domain->request || !domain->completed);
+	must(WORLD4, domain->request || domain->completed || !domain->staging);
+}
+
+static void
+check_accounts(const struct world *world, const struct domain *domain)
+{
+	const uint64_t used = add_saturating(domain->gas_guest, domain->gas_host);
+
+	must(WORLD3, used <= line_used(&world->clock, &domain->line));
+	must(WORLD3, domain->charged <= domain->gas_host);
+	must(WORLD3, (domain->entry_args_count == 0) == (domain->entry_args == NULL));
+	must(WORLD3, !domain->entry_args || domain->has_entry);
+}
+
+void
+world_check(struct world *world)
+{
+	line_check(&world->clock, &world->line);
+	bank_check(&world->bank);
+	grants_check(&world->grants);
+	requests_check(&world->requests);
+	check_queue(&world->ready, DOMAIN_READY);
+	check_queue(&world->stalled, DOMAIN_WAITING);
+	for (uint32_t id = 0; id < world->places_count; id++) {
+		struct domain *domain = world->places[id].domain;
+
+		if (!domain)
+			continue;
+		must(WORLD5, domain->world == world && domain->id == id &&
+				     domain->generation == world->places[id].generation);
+		check_tree(domain);
+		check_state(world, domain);
+		check_accounts(world, domain);
+		store_check(domain->store);
+	}
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/base/fits.h"
+#include "kernel/base/must.h"
+#include "kernel/world_state.h"
+
+enum { SLOTS_FIRST = 8 };
+
+/* --- the tree -------------------------------------------------------------------- */
+
+static void
+tree_add(struct domain *domain, struct domain *parent)
+{
+	domain->parent = parent;
+	if (!parent)
+		return;
+	domain->next = parent->first;
+	if (domain->next)
+		domain->next->prev = domain;
+	parent->first = domain;
+}
+
+static void
+tree_drop(struct domain *domain)
+{
+	if (domain->next)
+		domain->next->prev = domain->prev;
+	if (domain->prev)
+		domain->prev->next = domain->next;
+	else if (domain->parent)
+		domain->parent->first = domain->next;
+}
+
+struct domain *
+domain_walk(struct domain *at, struct domain *root)
+{
+	if (at->first)
+		return at->first;
+	while (at != root && !at->next)
+		at = at->parent;
+	return at == root ? NULL : at->next;
+}
+
+/* --- making ------------------------------------------------------------------------ */
+
+uint64_t
+domain_module_cost(const struct module *module)
+{
+	return add_saturating(module->bytes_count, module->cost_bytes);
+}
+
+static bool
+pay(struct domain *domain, uint64_t bytes, const char *what, struct report *report)
+{
+	if (bank_take(&domain->bank, bytes))
+		return true;
+	report_say(report, UINT64_MAX, "storage: %s needs %llu bytes and %llu are left of %llu", what,
+		(unsigned long long)bytes, (unsigned long long)bank_room(&domain->bank),
+		(unsigned long long)domain->bank.limit);
+	return false;
+}
+
+static int
+make_store(struct domain *domain, struct report *report)
+{
+	struct world *world = domain->world;
+	const struct store_config config = {
+		.heap = &world->heap,
+		.book = &world->book,
+		.storage = &domain->bank.storage,
+		.executor = world->config.executor,
+		.stop_when_dry = domain->stop_when_dry,
+	};
+	const int error = store_new(&config, &domain->store);
+
+	if (error == -ENOSPC)
+		report_say(report, UINT64_MAX, "storage: no room for a domain's store");
+	else if (error)
+		report_say(report, UINT64_MAX, "no memory for a domain");
+	return error;
+}
+
+static int
+make_personality(struct domain *domain, struct report *report)
+{
+	const struct caps *caps = domain->world->config.caps;
+
+	if (!caps || !caps->personality || caps->personality->make(domain))
+		return 0;
+	report_say(report, UINT64_MAX, "storage: no room for a domain's descriptors");
+	return -ENOSPC;
+}
+
+int
+domain_make(struct world *world, struct domain *parent, const char *name, uint64_t bank_bytes,
+	bool stop_when_dry, struct report *report, struct domain **ret_domain)
+{
+	struct domain *domain = heap_take(&world->heap, sizeof *domain);
+	int error;
+
+	if (!domain || !world_place(world, domain)) {
+		heap_give(&world->heap, domain, sizeof *domain);
+		report_say(report, UINT64_MAX, "no memory for a domain");
+		return -ENOMEM;
+	}
+	domain->world = world;
+	domain->state = DOMAIN_STOPPED;
+	domain->stop_when_dry = stop_when_dry;
+	memcpy(domain->name, name, strnlen(name, DOMAIN_NAME_BYTES - 1));
+	tree_add(domain, parent);
+	line_init(&domain->line, parent ? &parent->line : &world->line);
+	bank_init(&domain->bank, parent ? &parent->bank : &world->bank, bank_bytes);
+	error = pay(domain, heap_cost(sizeof *domain) + DOMAIN_STAGING_BYTES, "a domain", report)
+		? make_store(domain, report)
+		: -ENOSPC;
+	if (!error)
+		error = make_personality(domain, report);
+	if (error) {
+		domain_end(domain);
+		return error;
+	}
+	*ret_domain = domain;
+	return 0;
+}
+
+/* Instantiates the preloads and then the program; runs nothing. */
+static int
+add_instances(struct domain *domain, const struct domain_config *config, struct report *report)
+{
+	struct heap *heap = &domain->world->heap;
+	uint32_t instances[DOMAIN_PRELOADS_MAX + 1];
+
+	for (uint32_t i = 0; i <= config->preloads_count; i++) {
+		struct module *module = i < config->preloads_count ? config->preloads[i].module
+								   : config->module;
+		struct binding *bindings;
+		int error;
+
+		if (!pay(domain, domain_module_cost(module), "a module", report))
+			return -ENOSPC;
+		error = link_imports(domain, config, module, i, instances, report, &bindings);
+		if (error)
+			return error;
+		error = store_instantiate(domain->store, module, bindings, report, &instances[i]);
+		heap_give(heap, bindings, module->imports_count * sizeof *bindings);
+		if (error == -ENOSPC)
+			report_say(report, UINT64_MAX,
+				"storage: an instance does not fit into the %llu bytes left of %llu",
+				(unsigned long long)bank_room(&domain->bank),
+				(unsigned long long)domain->bank.limit);
+		if (error)
+			return error;
+	}
+	domain->instance = instances[config->preloads_count];
+	return 0;
+}
+
+int
+domain_new(struct world *world, const struct domain_config *config, struct report *report,
+	struct domain **ret_domain)
+{
+	struct domain *domain;
+	int error;
+
+	if (config->preloads_count > DOMAIN_PRELOADS_MAX) {
+		report_say(report, UINT64_MAX, "%u modules to preload: %d are the most",
+			config->preloads_count, DOMAIN_PRELOADS_MAX);
+		return -EINVAL;
+	}
+	error = domain_make(world, NULL, config->name, config->bank_bytes, config->stop_when_dry,
+		report, &domain);
+	if (error)
+		return error;
+	line_limit(&world->clock, &domain->line, config->gas);
+	error = add_instances(domain, config, report);
+	if (error) {
+		domain_end(domain);
+		return error;
+	}
+	*ret_domain = domain;
+	return 0;
+}
+
+/* --- ending ------------------------------------------------------------------------ */
+
+static void
+end_call(struct domain *domain)
+{
+	struct requests *requests = &domain->world->requests;
+
+	if (domain->request) {
+		requests_orphan(requests, domain->request);
+		requests_cancel(requests, domain->request);
+	}
+	domain->request = 0;
+	call_rewind(domain);
+}
+
+/* Half-built ones too. It has nothing below it. */
+static void
+end_one(struct domain *domain)
+{
+	struct world *world = domain->world;
+	const struct caps *caps = world->config.caps;
+
+	end_call(domain);
+	queue_drop(domain);
+	if (domain->personality)
+		caps->personality->end(domain);
+	store_free(domain->store);
+	domain_forget_entry(domain);
+	heap_give(&world->heap, domain->slots, domain->slots_count * sizeof *domain->slots);
+	if (domain->line.active)
+		line_switch(&world->clock, NULL);
+	line_done(&domain->line);
+	bank_done(&domain->bank);
+	tree_drop(domain);
+	world_unplace(domain);
+	heap_give(&world->heap, domain, sizeof *domain);
+}
+
+static struct domain *
+lowest(struct domain *domain)
+{
+	while (domain->first)
+		domain = domain->first;
+	return domain;
+}
+
+void
+domain_end(struct domain *domain)
+{
+	struct domain *at, *above;
+
+	if (!domain)
+		return;
+	for (at = lowest(domain);; at = lowest(above)) {
+		above = at->parent;
+		if (at == domain)
+			break;
+		end_one(at);
+	}
+	end_one(domain);
+}
+
+/* --- what it does next ----------------------------------------------------------------- */
+
+int
+domain_set_entry(struct domain *domain, uint32_t func, const uint64_t *args, uint32_t count)
+{
+	const uint64_t bytes = count * sizeof *args;
+
+	if (count) {
+		if (!bank_take(&domain->bank, heap_cost(bytes)))
+			return -ENOSPC;
+		domain->entry_args = heap_take(&domain->world->heap, bytes);
+		if (!domain->entry_args) {
+			bank_give(&domain->bank, heap_cost(bytes));
+			return -ENOMEM;
+		}
+		memcpy(domain->entry_args, args, bytes);
+	}
+	domain->entry_func = func;
+	domain->entry_args_count = count;
+	domain->has_entry = true;
+	return 0;
+}
+
+void
+domain_forget_entry(struct domain *domain)
+{
+	const uint64_t bytes = domain->entry_args_count * sizeof *domain->entry_args;
+
+	if (bytes) {
+		heap_give(&domain->world->heap, domain->entry_args, bytes);
+		bank_give(&domain->bank, heap_cost(bytes));
+	}
+	domain->entry_args = NULL;
+	domain->entry_func = domain->entry_args_count = 0;
+	domain->has_entry = false;
+}
+
+static bool
+is_begun(const struct domain *domain)
+{
+	return domain->inits_begun == store_instances(domain->store);
+}
+
+int
+domain_entry(struct domain *domain, uint32_t func, const uint64_t *args, uint32_t args_count)
+{
+	const struct module *module = store_instance(domain->store, domain->instance)->module;
+
+	if (domain->has_entry || (is_begun(domain) && !store_idle(domain->store)))
+		return -EBUSY;
+	if (func >= module->func_imports + module->funcs_count ||
+		module_functype(module, func)->params != args_count)
+		return -EINVAL;
+	return domain_set_entry(domain, func, args, args_count);
+}
+
+void
+domain_start(struct domain *domain)
+{
+	switch (domain->stop.reason) {
+	case STOP_TRAP:
+	case STOP_ENDED:
+		return;
+	case STOP_RETURNED:
+		if (!domain->has_entry)
+			return;
+		break;
+	case STOP_NONE:
+	case STOP_YIELDED:
+	case STOP_OUT_OF_GAS:
+	case STOP_OUT_OF_STORAGE:
+	case STOP_CALLED:
+	case STOP_WAITING:
+	case STOP_REVOKED:
+	case STOP_STEPPED:
+		break;
+	}
+	if (domain->state != DOMAIN_STOPPED)
+		return;
+	domain->stop = (struct stop){0};
+	domain_ready(domain);
+}
+
+void
+domain_feed(struct domain *domain, uint64_t gas)
+{
+	line_feed(&domain->world->clock, &domain->line, gas);
+}
+
+/* --- slots --------------------------------------------------------------------------------- */
+
+int
+domain_slots_room(struct domain *domain, uint32_t count)
+{
+	const uint64_t from = domain->slots_count * sizeof *domain->slots;
+	uint32_t room = domain->slots_count ? domain->slots_count : SLOTS_FIRST;
+	struct key *slots;
+	uint64_t to;
+
+	if (count <= domain->slots_count)
+		return 0;
+	if (count > SLOTS_MAX)
+		return -ENOSPC;
+	while (room < count)
+		room *= 2;
+	to = room * sizeof *slots;
+	if (!bank_take(&domain->bank, heap_cost(to)))
+		return -ENOSPC;
+	slots = heap_resize(&domain->world->heap, domain->slots, from, to);
+	bank_give(&domain->bank, slots ? (from ? heap_cost(from) : 0) : heap_cost(to));
+	if (!slots)
+		return -ENOMEM;
+	domain->slots = slots;
+	domain->slots_count = room;
+	return 0;
+}
+
+int
+domain_slot(struct domain *domain, const struct key *key)
+{
+	uint32_t slot = 0;
+	int error;
+
+	while (slot < domain->slots_count && !key_is_void(&domain->slots[slot]))
+		slot++;
+	error = domain_slots_room(domain, slot + 1);
+	if (error)
+		return error;
+	domain->slots[slot] = *key;
+	return (int)slot;
+}

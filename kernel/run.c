@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run.c - steps: who runs, for how much, and what it stopped for.
+ *
+ *             domain_start              picked, slice over
+ *   STOPPED ---------------> READY <-----------------------.
+ *      ^                      |  ^  \______________________/
+ *      |   returned, trap,    |  |
+ *      |   dry, yielded ...   |  | completion
+ *      +----------------------+  |
+ *                             |  |
+ *                             `-> WAITING (a request in flight, or stalled: the
+ *                                          device was full)
+ *
+ * A slice is gas, not time. It is charged to the domain and not to the turn: a
+ * domain that waits or stops goes on in the same slice, so that an image taken
+ * anywhere changes nothing about who runs when. */
+#include <errno.h>
+
+#include "kernel/base/fits.h"
+#include "kernel/base/must.h"
+#include "kernel/world_state.h"
+
+void
+domain_ready(struct domain *domain)
+{
+	queue_drop(domain);
+	domain->state = DOMAIN_READY;
+	queue_add(&domain->world->ready, domain);
+}
+
+void
+domain_stop(struct domain *domain, struct stop stop)
+{
+	queue_drop(domain);
+	domain->state = DOMAIN_STOPPED;
+	domain->stop = stop;
+}
+
+/* Stopped for good: what was left of its slice means nothing. */
+static void
+domain_finish(struct domain *domain, struct stop stop)
+{
+	domain->slice_left = 0;
+	domain_stop(domain, stop);
+}
+
+/* --- completions --------------------------------------------------------------- */
+
+/* A piece of the device is free again: those that could not submit try again,
+ * in the order they came. */
+static void
+wake_stalled(struct world *world)
+{
+	if (!world->requests.roomier)
+		return;
+	world->requests.roomier = false;
+	requests_retry(&world->requests);
+	while (world->stalled.head)
+		domain_ready(world->stalled.head);
+}
+
+bool
+world_take_completion(struct world *world, bool wait)
+{
+	struct device_completion completion;
+	struct domain *owner;
+
+	if (!requests_reap(&world->requests, wait, &owner, &completion))
+		return false;
+	if (owner) {
+		must(WORLD4, owner->state == DOMAIN_WAITING && owner->request == completion.id);
+		owner->request = 0;
+		owner->completed = true;
+		owner->completion = completion;
+		domain_ready(owner);
+	}
+	wake_stalled(world);
+	return true;
+}
+
+/* --- what a run came to ---------------------------------------------------------- */
+
+/* Does it go on in this slice? */
+static bool
+answer_call(struct domain *domain)
+{
+	struct stop stop = {0};
+
+	switch (call_run(domain)) {
+	case CALL_DONE:
+		store_host_done(domain->store);
+		return true;
+	case CALL_WAIT:
+		queue_drop(domain);
+		domain->state = DOMAIN_WAITING;
+		if (!domain->request)
+			queue_add(&domain->world->stalled, domain);
+		return false;
+	case CALL_DRY:
+		stop = (struct stop){.reason = STOP_OUT_OF_GAS, .need = domain->stop.need};
+		domain_stop(domain, stop);
+		return false;
+	case CALL_FULL:
+		stop = (struct stop){.reason = STOP_OUT_OF_STORAGE, .need = domain->stop.need};
+		domain_stop(domain, stop);
+		return false;
+	case CALL_TRAP:
+		store_host_trap(domain->store, domain->stop.trap);
+		stop = (struct stop){.reason = STOP_TRAP, .trap = domain->stop.trap};
+		domain_finish(domain, stop);
+		return false;
+	case CALL_EXIT:
+		store_unwind(domain->store);
+		domain_forget_entry(domain);
+		domain->entered = false;
+		domain->inits_begun = store_instances(domain->store);
+		stop = (struct stop){.reason = STOP_RETURNED, .code = domain->stop.code};
+		domain_finish(domain, stop);
+		return false;
+	case CALL_YIELD:
+		stop = (struct stop){.reason = STOP_YIELDED, .word = domain->stop.word};
+		domain_stop(domain, stop);
+		return false;
+	}
+	must(WORLD6, false);
+	return false;
+}
+
+/* L5, L6: it is dry only when a line has no room; else the next slice is one
+ * that can hold the step. */
+static bool
+answer_gas(struct domain *domain, uint64_t need)
+{
+	struct world *world = domain->world;
+
+	if (line_dry(&world->clock, need)) {
+		domain_stop(domain, (struct stop){.reason = STOP_OUT_OF_GAS, .need = need});
+		return false;
+	}
+	domain->slice_left = max_u64(world->config.slice, need);
+	domain_ready(domain);
+	return false;
+}
+
+static bool
+answer(struct domain *domain)
+{
+	const struct exec_result *result = &domain->pending;
+
+	switch (result->end) {
+	case EXEC_RETURNED:
+		return true; /* begin() knows what is next */
+	case EXEC_HOST:
+		return answer_call(domain);
+	case EXEC_OUT_OF_GAS:
+		return answer_gas(domain, result->need);
+	case EXEC_STORAGE:
+		domain_stop(domain,
+			(struct stop){.reason = STOP_OUT_OF_STORAGE, .need = result->need});
+		return false;
+	case EXEC_TRAP:
+		domain_finish(domain, (struct stop){.reason = STOP_TRAP, .trap = result->trap});
+		return false;
+	case EXEC_STEPPED:
+		domain_stop(domain, (struct stop){.reason = STOP_STEPPED});
+		return false;
+	}
+	must(WORLD6, false);
+	return false;
+}
+
+/* --- steps ---------------------------------------------------------------------- */
+
+static bool
+begin_entry(struct domain *domain)
+{
+	const int error = store_begin_call(domain->store, domain->instance, domain->entry_func,
+		domain->entry_args);
+
+	if (error == -ENOSPC || error == -ENOMEM) {
+		domain_stop(domain, (struct stop){.reason = STOP_OUT_OF_STORAGE,
+					    .need = HOST_PAGE_BYTES});
+		return false;
+	}
+	domain_forget_entry(domain);
+	if (error) {
+		domain_finish(domain, (struct stop){.reason = STOP_TRAP, .trap = TRAP_STACK});
+		return false;
+	}
+	domain->entered = true;
+	return true;
+}
+
+/* Puts what is next on an idle store. false: it stopped. */
+static bool
+begin(struct domain *domain)
+{
+	if (domain->inits_begun < store_instances(domain->store)) {
+		store_begin_init(domain->store, domain->inits_begun++);
+		return true;
+	}
+	if (domain->has_entry)
+		return begin_entry(domain);
+	domain_finish(domain, (struct stop){.reason = STOP_RETURNED});
+	return false;
+}
+
+static bool
+run_once(struct domain *domain)
+{
+	struct clock_gas *clock = &domain->world->clock;
+
+	if (store_idle(domain->store) && !begin(domain))
+		return false;
+	store_run(domain->store, min_u64(line_room(clock), domain->slice_left), &domain->pending);
+	line_spend(clock, domain->pending.used);
+	domain->gas_guest = add_saturating(domain->gas_guest, domain->pending.used);
+	domain->slice_left -= domain->pending.used;
+	return answer(domain);
+}
+
+void
+world_step(struct world *world, struct domain *domain)
+{
+	must(WORLD2, domain->state == DOMAIN_READY);
+	line_switch(&world->clock, &domain->line);
+	if (!domain->slice_left)
+		domain->slice_left = world->config.slice;
+	while (run_once(domain))
+		;
+	wake_stalled(world);
+}
+
+static bool
+is_poked(const struct world *world)
+{
+	return world->config.poked && world->config.poked(world->config.user);
+}
+
+enum domain_state
+world_run(struct world *world, struct domain *domain, bool wait)
+{
+	while (domain->state != DOMAIN_STOPPED && !is_poked(world)) {
+		wake_stalled(world);
+		while (world_take_completion(world, false))
+			;
+		if (world->ready.head)
+			world_step(world, world->ready.head);
+		else if (!wait || !world_take_completion(world, true))
+			break;
+	}
+	return domain->state;
+}
+
+/* --- freezing ------------------------------------------------------------------- */
+
+enum { QUIESCE_TRIES = 1 << 16 };
+
+/* Cancelled in time: as if it had not been asked. Else it is carried out, and
+ * may ask for more. */
+static void
+quiesce_call(struct domain *domain)
+{
+	struct world *world = domain->world;
+
+	if (domain->completion.result == -DEVICE_ECANCELED) {
+		call_rewind(domain);
+		return;
+	}
+	line_switch(&world->clock, &domain->line);
+	(void)answer_call(domain);
+}
+
+static void
+quiesce(struct domain *domain)
+{
+	for (int tries = 0; domain->state == DOMAIN_WAITING && tries < QUIESCE_TRIES; tries++) {
+		if (!domain->request) { /* stalled: nothing was taken */
+			domain_ready(domain);
+			return;
+		}
+		requests_cancel(&domain->world->requests, domain->request);
+		(void)world_take_completion(domain->world, true);
+		if (domain->completed)
+			quiesce_call(domain);
+	}
+}
+
+void
+domain_quiesce(struct domain *domain)
+{
+	for (struct domain *at = domain; at; at = domain_walk(at, domain))
+		quiesce(at);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/world.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/base/must.h"
+#include "kernel/world_state.h"
+
+enum { PLACES_FIRST = 16, PLACES_NONE = UINT32_MAX, PLACES_MAX = 1 << 24 };
+
+/* --- queues ----------------------------------------------------------------- */
+
+void
+queue_add(struct queue *queue, struct domain *domain)
+{
+	must(WORLD2, !domain->queue);
+	domain->queue = queue;
+	domain->queue_next = NULL;
+	domain->queue_prev = queue->tail;
+	if (queue->tail)
+		queue->tail->queue_next = domain;
+	else
+		queue->head = domain;
+	queue->tail = domain;
+}
+
+void
+queue_drop(struct domain *domain)
+{
+	struct queue *queue = domain->queue;
+
+	if (!queue)
+		return;
+	if (domain->queue_prev)
+		domain->queue_prev->queue_next = domain->queue_next;
+	else
+		queue->head = domain->queue_next;
+	if (domain->queue_next)
+		domain->queue_next->queue_prev = domain->queue_prev;
+	else
+		queue->tail = domain->queue_prev;
+	domain->queue = NULL;
+	domain->queue_next = domain->queue_prev = NULL;
+}
+
+/* --- places ------------------------------------------------------------------ */
+
+static bool
+places_grow(struct world *world)
+{
+	const uint32_t room = world->places_room ? world->places_room * 2 : PLACES_FIRST;
+	struct domain_place *places;
+
+	if (room > PLACES_MAX)
+		return false;
+	places = heap_resize(&world->heap, world->places,
+		(uint64_t)world->places_room * sizeof *places, (uint64_t)room * sizeof *places);
+	if (!places)
+		return false;
+	world->places = places;
+	world->places_room = room;
+	return true;
+}
+
+bool
+world_place(struct world *world, struct domain *domain)
+{
+	uint32_t id = world->places_free;
+
+	if (id != PLACES_NONE) {
+		world->places_free = world->places[id].next_free;
+	} else {
+		if (world->places_count == world->places_room && !places_grow(world))
+			return false;
+		id = world->places_count++;
+	}
+	world->places[id].domain = domain;
+	domain->id = id;
+	domain->generation = world->places[id].generation;
+	return true;
+}
+
+void
+world_unplace(struct domain *domain)
+{
+	struct world *world = domain->world;
+	struct domain_place *place = &world->places[domain->id];
+
+	must(WORLD5, place->domain == domain && place->generation == domain->generation);
+	*place = (struct domain_place){
+		.generation = place->generation + 1,
+		.next_free = world->places_free,
+	};
+	world->places_free = domain->id;
+}
+
+struct domain *
+world_domain(struct world *world, uint32_t id)
+{
+	return id < world->places_count ? world->places[id].domain : NULL;
+}
+
+uint32_t
+world_domains(const struct world *world)
+{
+	return world->places_count;
+}
+
+/* --- imports ------------------------------------------------------------------- */
+
+static uint32_t
+imports_count(const struct caps *caps)
+{
+	uint32_t count = 0;
+
+	for (const struct import_def *const *table = caps->import_tables; table && *table; table++)
+		for (const struct import_def *def = *table; def->name; def++)
+			count++;
+	return count;
+}
+
+static bool
+imports_list(struct world *world)
+{
+	const struct caps *caps = world->config.caps;
+	uint32_t count = 0;
+
+	world->imports_count = caps ? imports_count(caps) : 0;
+	if (!world->imports_count)
+		return true;
+	world->imports = heap_take(&world->heap, world->imports_count * sizeof *world->imports);
+	if (!world->imports)
+		return false;
+	for (const struct import_def *const *table = caps->import_tables; *table; table++)
+		for (const struct import_def *def = *table; def->name; def++)
+			world->imports[count++] = def;
+	return true;
+}
+
+static char
+letter_of(uint8_t val)
+{
+	switch ((enum valtype)val) {
+	case VAL_I32:
+		return 'i';
+	case VAL_I64:
+		return 'I';
+	case VAL_F32:
+		return 'f';
+	case VAL_F64:
+		return 'F';
+	case VAL_FUNCREF:
+	case VAL_EXTERNREF:
+		break;
+	}
+	return '?';
+}
+
+static bool
+sig_equal(const char *sig, const struct functype *type)
+{
+	for (uint32_t i = 0; i < type->params; i++)
+		if (*sig++ != letter_of(type->vals[i]))
+			return false;
+	if (*sig++ != ':')
+		return false;
+	for (uint32_t i = 0; i < type->results; i++)
+		if (*sig++ != letter_of(type->vals[type->params + i]))
+			return false;
+	return *sig == '\0';
+}
+
+static bool
+name_equal(const struct name *name, const char *text)
+{
+	return strlen(text) == name->bytes && !memcmp(text, name->text, name->bytes);
+}
+
+uint32_t
+world_import(const struct world *world, const struct import *import, const struct functype *type,
+	bool *ret_other)
+{
+	*ret_other = false;
+	for (uint32_t i = 0; i < world->imports_count; i++) {
+		const struct import_def *def = world->imports[i];
+
+		if (!name_equal(&import->field, def->name) || !name_equal(&import->module, def->module))
+			continue;
+		if (sig_equal(def->sig, type))
+			return i;
+		*ret_other = true;
+	}
+	return IMPORT_UNSERVED;
+}
+
+/* --- modules ------------------------------------------------------------------- */
+
+int
+world_module(struct world *world, const uint8_t *bytes, size_t count, struct report *report,
+	struct module **ret_module)
+{
+	struct world_module *entry = heap_take(&world->heap, sizeof *entry);
+	int error;
+
+	if (!entry) {
+		report_say(report, UINT64_MAX, "no memory for a module");
+		return -ENOMEM;
+	}
+	error = module_load(&world->heap, &world->book, bytes, count, report, &entry->module);
+	if (error) {
+		heap_give(&world->heap, entry, sizeof *entry);
+		return error;
+	}
+	entry->next = world->modules;
+	world->modules = entry;
+	*ret_module = entry->module;
+	return 0;
+}
+
+struct module *
+world_module_by_hash(struct world *world, const uint8_t hash[32])
+{
+	for (struct world_module *entry = world->modules; entry; entry = entry->next)
+		if (!memcmp(module_hash(entry->module), hash, 32))
+			return entry->module;
+	return NULL;
+}
+
+/* --- open and close -------------------------------------------------------------- */
+
+/* The world itself lies in its own heap, which is moved into it. */
+struct world *
+world_open(const struct world_config *config)
+{
+	struct heap heap;
+	struct world *world;
+
+	heap_init(&heap, config->host);
+	world = heap_take(&heap, sizeof *world);
+	if (!world) {
+		heap_done(&heap);
+		return NULL;
+	}
+	*world = (struct world){.config = *config, .heap = heap, .places_free = PLACES_NONE};
+	if (!world->config.slice)
+		world->config.slice = SLICE_GAS;
+	typebook_init(&world->book, &world->heap);
+	grants_init(&world->grants, &world->heap);
+	requests_init(&world->requests, &world->heap, config->device);
+	line_init(&world->line, NULL);
+	line_limit(&world->clock, &world->line, GAS_NO_LIMIT);
+	bank_init(&world->bank, NULL, BANK_NO_LIMIT);
+	if (!imports_list(world)) {
+		world_close(world);
+		return NULL;
+	}
+	return world;
+}
+
+/* What is in flight is cancelled and waited for; a device that gives nothing
+ * more (it was poked to death) keeps what it has. */
+static void
+requests_finish(struct world *world)
+{
+	struct requests *requests = &world->requests;
+	struct device_completion completion;
+	struct domain *owner;
+
+	for (uint32_t i = 0; i < requests->count; i++)
+		if (requests->at[i].state == REQUEST_IN_FLIGHT)
+			requests_cancel(requests, requests->at[i].id);
+	requests_retry(requests);
+	while (requests_reap(requests, true, &owner, &completion))
+		requests_retry(requests);
+}
+
+static void
+modules_free(struct world *world)
+{
+	while (world->modules) {
+		struct world_module *entry = world->modules;
+
+		world->modules = entry->next;
+		module_free(entry->module);
+		heap_give(&world->heap, entry, sizeof *entry);
+	}
+}
+
+void
+world_close(struct world *world)
+{
+	struct heap heap;
+
+	if (!world)
+		return;
+	line_switch(&world->clock, NULL);
+	for (uint32_t id = 0; id < world->places_count; id++)
+		domain_end(world->places[id].domain);
+	requests_finish(world);
+	if (world->config.caps && world->config.caps->world_end)
+		world->config.caps->world_end(world);
+	modules_free(world);
+	requests_done(&world->requests);
+	grants_done(&world->grants);
+	typebook_done(&world->book);
+	bank_done(&world->bank);
+	heap_give(&world->heap, world->imports, world->imports_count * sizeof *world->imports);
+	heap_give(&world->heap, world->places,
+		(uint64_t)world->places_room * sizeof *world->places);
+	heap = world->heap;
+	heap_give(&heap, world, sizeof *world);
+	heap_done(&heap);
+}
+
+/* --- what others ask ---------------------------------------------------------------- */
+
+const struct world_config *
+world_config(const struct world *world)
+{
+	return &world->config;
+}
+
+struct clock_gas *
+world_clock(struct world *world)
+{
+	return &world->clock;
+}
+
+struct bank *
+world_bank(struct world *world)
+{
+	return &world->bank;
+}
+
+void **
+world_caps(struct world *world)
+{
+	return &world->caps_state;
+}
+
+struct heap *
+world_heap(struct world *world)
+{
+	return &world->heap;
+}
+
+struct grants *
+world_grants(struct world *world)
+{
+	return &world->grants;
+}
+
+void
+world_submit_detached(struct world *world, struct device_request *request)
+{
+	requests_send(&world->requests, request);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* world_state.h - the inside of a world; for kernel/ only.
+ *
+ *   world ---- domains[id] ---- store          ready:   x <-> y <-> z
+ *     |            |  |  `----- line, bank     stalled: the device was full
+ *     |            |  `-------- slots, personality
+ *     |            `----------- parent, first, next
+ *     |---- line, bank          the roots, without limits
+ *     |---- modules, typebook, grants, requests, heap
+ *     `---- imports[number]     what EXEC_HOST's number means */
+#pragma once
+
+#include "kernel/requests.h"
+#include "kernel/world.h"
+
+struct queue { /* of domains, first in first out */
+	struct domain *head, *tail;
+};
+
+struct domain_place {
+	struct domain *domain; /* NULL: free */
+	uint32_t generation, next_free;
+};
+
+struct world_module {
+	struct world_module *next;
+	struct module *module;
+};
+
+struct world {
+	struct world_config config;
+	struct heap heap;
+	struct typebook book;
+	struct grants grants;
+	struct requests requests;
+	struct clock_gas clock;
+	struct line line;
+	struct bank bank;
+	struct world_module *modules;
+	struct domain_place *places;
+	uint32_t places_count, places_room, places_free; /* UINT32_MAX: none free */
+	struct queue ready, stalled;
+	const struct import_def **imports;
+	uint32_t imports_count;
+	void *caps_state;
+};
+
+/* The number of an import that nobody serves: its call traps. */
+enum { IMPORT_UNSERVED = UINT32_MAX };
+
+/* world.c */
+void queue_add(struct queue *queue, struct domain *domain);
+void queue_drop(struct domain *domain); /* from the one it is in, if any */
+/* A free place is the domain's: id and generation are set. false: no memory. */
+bool world_place(struct world *world, struct domain *domain);
+void world_unplace(struct domain *domain);
+struct module *world_module_by_hash(struct world *world, const uint8_t hash[32]);
+/* The import of that name and type; IMPORT_UNSERVED; `ret_other` when the name
+ * is known with another type only. */
+uint32_t world_import(const struct world *world, const struct import *import,
+	const struct functype *type, bool *ret_other);
+
+/* run.c */
+void domain_ready(struct domain *domain);
+void domain_stop(struct domain *domain, struct stop stop);
+/* One completion taken and given to its owner. false: none, or with `wait` a poke. */
+bool world_take_completion(struct world *world, bool wait);
+/* Runs the domain for a slice at most. */
+void world_step(struct world *world, struct domain *domain);
+
+/* call.c */
+/* The import call that the store stands at: answers it, or says how it stopped. */
+enum call_end call_run(struct domain *domain);
+void call_rewind(struct domain *domain); /* its completion is dropped; it runs again from the top */
+
+/* domain.c */
+/* A domain without a store's contents, not started: for domain_new() and
+ * image_read(). Charged, placed, below `parent` (NULL: the world). */
+int domain_make(struct world *world, struct domain *parent, const char *name, uint64_t bank_bytes,
+	bool stop_when_dry, struct report *report, struct domain **ret_domain);
+/* What a domain pays for its modules: all of its program and preloads. */
+uint64_t domain_module_cost(const struct module *module);
+/* Room for so many slots: 0, -ENOSPC, -ENOMEM. */
+int domain_slots_room(struct domain *domain, uint32_t count);
+/* A copy of these arguments, charged; nothing of an entry is kept otherwise. */
+int domain_set_entry(struct domain *domain, uint32_t func, const uint64_t *args, uint32_t count);
+void domain_forget_entry(struct domain *domain);
+/* The domain after `at` in a walk of `root` and all below it; NULL: it was the last. */
+struct domain *domain_walk(struct domain *at, struct domain *root);
+
+/* link.c: what the imports of a module are bound to, in an array of the heap
+ * (its size is imports_count): 0; -ENOENT, -EINVAL, -ENOMEM and words. */
+int link_imports(struct domain *domain, const struct domain_config *config,
+	const struct module *module, uint32_t preloads_done, const uint32_t *preload_instances,
+	struct report *report, struct binding **ret_bindings);
