@@ -410,7 +410,7 @@ block_type(struct lower *l, struct ctl *c)
 
 	c->params = type->vals;
 	c->params_count = type->params;
-	c->results = type->vals + type->params;
+	c->results = type->params ? type->vals + type->params : type->vals;
 	c->results_count = type->results;
 }
 
@@ -1460,7 +1460,8 @@ lower_locals(struct lower *l, const struct functype *type)
 	l->vals = heap_take(l->module->heap, (l->func->height_max + 1u) * sizeof *l->vals);
 	if (!l->local_types || !l->local_refs || !l->vals)
 		return false;
-	memcpy(l->local_types, type->vals, type->params);
+	if (type->params)
+		memcpy(l->local_types, type->vals, type->params);
 	l->at = l->module->bytes + l->func->body;
 	for (groups = read_u32(l); groups; groups--) {
 		const uint32_t count = read_u32(l);
@@ -1493,7 +1494,7 @@ lower_run(struct lower *l, struct module *module, uint32_t defined, struct insn 
 	l->max = max;
 	ok = lower_locals(l, type) && (c = ctl_push(l, CTL_FUNC)) != NULL;
 	if (ok) {
-		c->results = type->vals + type->params;
+		c->results = type->params ? type->vals + type->params : type->vals;
 		c->results_count = type->results;
 		enter = emit(l, CODE_enter, l->header, l->func->locals, 0);
 		enter->lo = (uint32_t)max_u64(l->base + l->func->height_max, type->results) + 1;

@@ -455,8 +455,9 @@ read_wasm_frame(struct read *r, bool top, struct seat *seat)
 	point = point_at_offset(map, offset, phase);
 	if (!point)
 		return bad(r, "a frame at an offset where none can stand");
-	why = read_slots(r, seat->at + header + HEADER_SLOTS, map->types + point->types,
-		point->height);
+	if (point->height) /* else there may be no types at all */
+		why = read_slots(r, seat->at + header + HEADER_SLOTS, map->types + point->types,
+			point->height);
 	if (why)
 		return why;
 	if (top)
