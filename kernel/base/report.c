@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/base/report.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 void
@@ -12,14 +11,20 @@ report_clear(struct report *report)
 }
 
 void
+report_vsay(struct report *report, uint64_t offset, const char *format, va_list args)
+{
+	if (!report || report->text[0])
+		return;
+	report->offset = offset;
+	(void)vsnprintf(report->text, sizeof report->text, format, args);
+}
+
+void
 report_say(struct report *report, uint64_t offset, const char *format, ...)
 {
 	va_list args;
 
-	if (!report || report->text[0])
-		return;
-	report->offset = offset;
 	va_start(args, format);
-	(void)vsnprintf(report->text, sizeof report->text, format, args);
+	report_vsay(report, offset, format, args);
 	va_end(args);
 }

@@ -6,6 +6,7 @@
  * printed by the rooms below tools/. Source: toywasm lib/report.h. */
 #pragma once
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,3 +24,5 @@ void report_clear(struct report *report);
  * %llu %x %d %c only (no floats), so it needs nothing of the host. */
 void report_say(struct report *report, uint64_t offset, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void report_vsay(struct report *report, uint64_t offset, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));

@@ -45,6 +45,7 @@ enum {
 	FRAME_SLOTS_MAX = 60000, /* params + locals + header + operands: slot numbers are 16 bits */
 	NESTING_MAX = 60000,     /* blocks open at once in one function */
 	MEMORY_PAGES_MAX = 65536,
+	CODE_INSNS_MAX = 1 << 27, /* sum of insns_max: 2 GiB of slot code */
 };
 
 struct functype {
@@ -137,6 +138,7 @@ struct code_unit; /* kernel/wasm/code.h: one function's slot code and safepoint 
 
 struct module {
 	struct heap *heap;
+	struct typebook *book; /* holds a reference to each type's id; must outlive the module */
 	const uint8_t *bytes; /* borrowed: must outlive the module */
 	uint32_t bytes_count;
 	uint8_t hash[32]; /* BLAKE2b-256 of the bytes; filled by module_hash() when first asked */
@@ -150,6 +152,7 @@ struct module {
 	struct globaltype *globals; /* imported first, then defined */
 	struct global_def *global_defs; /* the defined ones */
 	struct export *exports;
+	uint32_t *exports_sorted; /* indices of exports, by name: shorter first, then by bytes */
 	struct elem *elems;
 	struct data *datas;
 	uint32_t types_count, imports_count, funcs_count, tables_count, memories_count, globals_count,
@@ -166,6 +169,7 @@ struct module {
 	/* What one instance's maker is charged for the module besides its bytes:
 	 * decoded tables and the upper bound of its slot code. In bytes. */
 	uint64_t cost_bytes;
+	uint64_t insns_max; /* sum over funcs */
 
 	/* lower.c; all NULL until the first function runs. */
 	struct code_unit *units; /* funcs_count of them */
@@ -175,23 +179,33 @@ struct module {
 	struct insn *code;       /* one arena for all functions; reserved in full */
 	uint64_t code_insns, code_insns_max;
 
-	/* decode.c: what to give back in module_free(). */
+	/* module.c: what to give back in module_free(). */
 	struct pool *pools;
+	uint64_t pool_bytes;   /* in them */
+	uint32_t types_booked; /* types whose id is held in the book */
 };
 
+struct booked;
+struct booknode;
+
 /* The function types of all modules that may meet in one store: two types are
- * equal iff their ids are. Grows only; owned by the world. */
+ * equal iff their ids are. Owned by the world. Ids are counted and used again
+ * when nobody holds them; they are never stored outside (images know types). */
 struct typebook {
 	struct heap *heap;
-	struct functype *types;
-	uint32_t count, room;
-	uint32_t *buckets; /* hash -> id + 1, linear probing */
-	uint32_t buckets_count;
+	struct booked *types;   /* by id; unused ones are linked */
+	uint32_t count, room, unused;
+	struct booknode *nodes; /* a tree over the types' bytes: no hash to be attacked */
+	uint32_t nodes_count, nodes_room, nodes_unused;
 };
 
 void typebook_init(struct typebook *book, struct heap *heap);
 void typebook_done(struct typebook *book);
-/* The book's own copy of an equal type, or NULL if no module has named one. */
+/* The id of this type, held once more: 0 or -ENOMEM. vals: params, then results. */
+int typebook_hold(struct typebook *book, const uint8_t *vals, uint16_t params, uint16_t results,
+	uint32_t *ret_id);
+void typebook_drop(struct typebook *book, uint32_t id);
+/* An equal type in the book, or NULL if nobody holds one. Valid until the next hold or drop. */
 const struct functype *typebook_find(const struct typebook *book, const struct functype *type);
 
 /* Decodes and validates everything. 0, -EINVAL (malformed or invalid: the
@@ -215,6 +229,3 @@ module_functype(const struct module *module, uint32_t func)
 {
 	return &module->types[module->func_types[func]];
 }
-
-/* validate.c: checks one body; fills func's height_max and insns_max. */
-int validate_func(struct module *module, uint32_t func, struct report *report);
