@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* files.c - opens, stats and directory changes beneath a handle.
+ *
+ * Every path is resolved by openat2 with RESOLVE_BENEATH, NO_MAGICLINKS and
+ * NO_XDEV; an operation that changes a directory opens the parent so and acts
+ * on the last name, which must be a plain one. A try that loses against a
+ * rename (EAGAIN) is made again, at most 8 times.
+ *
+ * What leaves the grant is DEVICE_ECAPABILITY, what a read-only grant forbids
+ * is DEVICE_EROFS: programs know a read-only file system. Names that reach over
+ * two root grants are DEVICE_EXDEV, as over two file systems, so that a file
+ * never outlives a cut through a link. A symbolic link may say anything
+ * relative, for following it is our own resolver's business; an absolute one is
+ * refused, for it would mislead other programs of the host. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "drivers/broker/impl.h"
+#include "drivers/errors.h"
+
+enum { OPEN_TRIES = 8 };
+
+struct ask { /* one request, its handles looked up */
+	struct broker *broker;
+	const struct wire_request *request;
+	const char *path, *path2;
+	struct broker_handle *handle, *handle2;
+	struct wire_reply *reply;
+};
+
+/* A descriptor or -device_error. */
+int
+path_open(int dir, const char *path, uint64_t flags, uint64_t mode)
+{
+	const struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+	long fd = -1;
+
+	if (!path[0])
+		return -DEVICE_ENOENT;
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			break;
+	}
+	if (errno == EXDEV)
+		return -DEVICE_ECAPABILITY;
+	return -(int)device_error_of(errno == EAGAIN ? EBUSY : errno);
+}
+
+static int64_t
+answer(int result)
+{
+	return result < 0 ? -(int64_t)device_error_of(errno) : result;
+}
+
+/* --- stat ---------------------------------------------------------------------------- */
+
+static uint64_t
+ns_of(const struct timespec *time)
+{
+	if (time->tv_sec < 0)
+		return 0;
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
+static uint8_t
+type_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return DEVICE_TYPE_FILE;
+	case S_IFDIR:
+		return DEVICE_TYPE_DIRECTORY;
+	case S_IFLNK:
+		return DEVICE_TYPE_SYMLINK;
+	case S_IFCHR:
+		return DEVICE_TYPE_CHARACTER;
+	case S_IFBLK:
+		return DEVICE_TYPE_BLOCK;
+	case S_IFSOCK:
+		return DEVICE_TYPE_SOCKET;
+	case S_IFIFO:
+		return DEVICE_TYPE_FIFO;
+	default:
+		return DEVICE_TYPE_UNKNOWN;
+	}
+}
+
+static void
+stat_copy(struct device_stat *ret_stat, const struct stat *from)
+{
+	*ret_stat = (struct device_stat){
+		.inode = from->st_ino,
+		.links = from->st_nlink,
+		.bytes = from->st_size > 0 ? (uint64_t)from->st_size : 0,
+		.access_ns = ns_of(&from->st_atim),
+		.modify_ns = ns_of(&from->st_mtim),
+		.change_ns = ns_of(&from->st_ctim),
+		.type = type_of(from->st_mode),
+	};
+}
+
+static int64_t
+stat_of(struct wire_reply *reply, int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return answer(-1);
+	stat_copy(&reply->stat, &stat);
+	return 0;
+}
+
+static int64_t
+serve_stat(struct ask *ask)
+{
+	return stat_of(ask->reply, ask->handle->fd);
+}
+
+/* O_PATH opens what the name says and runs nothing of it, so even a FIFO or a
+ * device can be asked. */
+static int
+look(struct ask *ask)
+{
+	const uint64_t follow = ask->request->flags & DEVICE_FOLLOW ? 0 : O_NOFOLLOW;
+
+	return path_open(ask->handle->fd, ask->path, O_PATH | follow, 0);
+}
+
+static int64_t
+serve_stat_at(struct ask *ask)
+{
+	const int fd = look(ask);
+	int64_t result;
+
+	if (fd < 0)
+		return fd;
+	result = stat_of(ask->reply, fd);
+	(void)close(fd);
+	return result;
+}
+
+/* --- open ---------------------------------------------------------------------------- */
+
+/* The access mode of an open, or -device_error when the rights forbid it. */
+static int64_t
+access_of(uint32_t flags, uint32_t rights)
+{
+	if (flags & DEVICE_FOR_READ && !(rights & BROKER_READ))
+		return -DEVICE_ECAPABILITY;
+	if (flags & (DEVICE_FOR_WRITE | DEVICE_TRUNC) && !(rights & BROKER_WRITE))
+		return -DEVICE_EROFS;
+	if (flags & DEVICE_FOR_WRITE)
+		return flags & DEVICE_FOR_READ ? O_RDWR : O_WRONLY;
+	/* Neither: to be looked at, synced or truncated only. */
+	if (rights & BROKER_READ)
+		return flags & DEVICE_TRUNC ? O_RDWR : O_RDONLY;
+	return O_WRONLY;
+}
+
+/* Opens as asked; under a read-only grant, creating finds what is there. */
+static int
+open_flagged(struct ask *ask, uint64_t flags)
+{
+	const uint32_t asked = ask->request->flags;
+	const bool create = asked & DEVICE_CREATE;
+	const bool may = ask->handle->rights & BROKER_WRITE;
+	int fd;
+
+	if (create && may)
+		flags |= O_CREAT | (asked & DEVICE_EXCLUSIVE ? O_EXCL : 0);
+	fd = path_open(ask->handle->fd, ask->path, flags, create && may ? 0666 : 0);
+	if (!create || may)
+		return fd;
+	if (fd >= 0 && asked & DEVICE_EXCLUSIVE) {
+		(void)close(fd);
+		return -DEVICE_EEXIST;
+	}
+	return fd == -DEVICE_ENOENT ? -DEVICE_EROFS : fd;
+}
+
+/* Regular files and directories only. A regular file loses O_NONBLOCK, which
+ * would make the ring answer EAGAIN on file systems that cannot say "not now". */
+static int
+opened_check(int fd, const struct stat *stat, uint32_t asked)
+{
+	if (S_ISDIR(stat->st_mode))
+		return asked & DEVICE_FOR_WRITE ? DEVICE_EISDIR : 0;
+	if (!S_ISREG(stat->st_mode))
+		return DEVICE_EUNSUITABLE;
+	return fcntl(fd, F_SETFL, 0) < 0 ? (int)device_error_of(errno) : 0;
+}
+
+static int64_t
+open_finish(struct ask *ask, int fd)
+{
+	const uint32_t asked = ask->request->flags;
+	struct stat stat;
+	uint8_t mode;
+	int error, number;
+
+	if (fstat(fd, &stat) < 0)
+		error = (int)device_error_of(errno);
+	else
+		error = opened_check(fd, &stat, asked);
+	if (error) {
+		(void)close(fd);
+		return -error;
+	}
+	stat_copy(&ask->reply->stat, &stat);
+	if (S_ISDIR(stat.st_mode))
+		mode = (uint8_t)(WIRE_MODE_DIRECTORY |
+				 (ask->handle->rights & BROKER_READ ? WIRE_MODE_READ : 0) |
+				 (ask->handle->rights & BROKER_WRITE ? WIRE_MODE_WRITE : 0));
+	else
+		mode = (uint8_t)(WIRE_MODE_REGULAR | (asked & DEVICE_FOR_READ ? WIRE_MODE_READ : 0) |
+				 (asked & DEVICE_FOR_WRITE ? WIRE_MODE_WRITE : 0));
+	number = handle_open(ask->broker, fd, mode, ask->handle->rights, ask->handle->grant);
+	if (number < 0)
+		return -(int64_t)device_error_of(-number);
+	ask->reply->mode = mode;
+	ask->broker->grants[ask->handle->grant].counts.opens++;
+	return number;
+}
+
+static int64_t
+serve_open(struct ask *ask)
+{
+	const uint32_t asked = ask->request->flags;
+	const int64_t access = access_of(asked, ask->handle->rights);
+	uint64_t flags = O_NONBLOCK | O_NOCTTY;
+	int fd;
+
+	if (access < 0)
+		return access;
+	flags |= (uint64_t)access;
+	flags |= asked & DEVICE_FOLLOW ? 0 : O_NOFOLLOW;
+	flags |= asked & DEVICE_TRUNC ? O_TRUNC : 0;
+	flags |= asked & DEVICE_DIRECTORY ? O_DIRECTORY : 0;
+	if (asked & DEVICE_DIRECTORY && asked & DEVICE_CREATE)
+		return -DEVICE_EINVAL;
+	if (!ask->broker->handle_free)
+		return -DEVICE_EMFILE; /* before anything is created or truncated */
+	fd = open_flagged(ask, flags);
+	return fd < 0 ? fd : open_finish(ask, fd);
+}
+
+static int64_t
+serve_close(struct ask *ask)
+{
+	handle_close(ask->broker, ask->request->handle);
+	return 0;
+}
+
+static int64_t
+serve_truncate(struct ask *ask)
+{
+	if (!(ask->handle->mode & WIRE_MODE_REGULAR) || ask->request->offset > INT64_MAX)
+		return -DEVICE_EINVAL;
+	return answer(ftruncate(ask->handle->fd, (off_t)ask->request->offset));
+}
+
+static int64_t
+serve_sync(struct ask *ask)
+{
+	/* A handle on a directory may be O_PATH, which cannot be synced. */
+	const int fd = openat(ask->handle->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t result;
+
+	if (fd < 0)
+		return answer(-1);
+	result = answer(ask->request->flags & DEVICE_DATA_ONLY ? fdatasync(fd) : fsync(fd));
+	(void)close(fd);
+	return result;
+}
+
+/* --- times ----------------------------------------------------------------------------- */
+
+static struct timespec
+time_of(uint32_t flags, uint32_t set, uint32_t now, uint64_t ns)
+{
+	if (flags & now)
+		return (struct timespec){.tv_nsec = UTIME_NOW};
+	if (flags & set)
+		return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+			.tv_nsec = (long)(ns % 1000000000u)};
+	return (struct timespec){.tv_nsec = UTIME_OMIT};
+}
+
+static int64_t
+times_set(const struct ask *ask, int fd)
+{
+	const struct wire_request *request = ask->request;
+	const struct timespec times[2] = {
+		time_of(request->flags, DEVICE_SET_ACCESS, DEVICE_ACCESS_NOW, request->access_ns),
+		time_of(request->flags, DEVICE_SET_MODIFY, DEVICE_MODIFY_NOW, request->modify_ns)};
+
+	/* By descriptor, also of a link or a directory that is only O_PATH. */
+	return answer((int)syscall(SYS_utimensat, fd, "", times, AT_EMPTY_PATH));
+}
+
+static int64_t
+serve_times(struct ask *ask)
+{
+	return times_set(ask, ask->handle->fd);
+}
+
+static int64_t
+serve_times_at(struct ask *ask)
+{
+	const int fd = look(ask);
+	int64_t result;
+
+	if (fd < 0)
+		return fd;
+	result = times_set(ask, fd);
+	(void)close(fd);
+	return result;
+}
+
+/* --- names ------------------------------------------------------------------------------- */
+
+struct place { /* a name in an open directory */
+	int dir;
+	bool owned; /* dir is ours to close */
+	const char *name;
+};
+
+/* Opens the parent of the last name of `path`, which is cut in two at the
+ * slash. Trailing slashes stay with the name: the kernel judges them, and the
+ * calls used here never follow the last name. */
+static int
+place_find(int dir, char *path, struct place *ret_place)
+{
+	size_t end = strlen(path), cut, name;
+	int parent = dir;
+
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	for (name = end; name > 0 && path[name - 1] != '/'; name--)
+		;
+	if (path[0] == '/')
+		return -DEVICE_ECAPABILITY;
+	if (end == 0)
+		return -DEVICE_ENOENT;
+	if (end - name == 2 && path[name] == '.' && path[name + 1] == '.')
+		return -DEVICE_ECAPABILITY;
+	if (end - name == 1 && path[name] == '.')
+		return -DEVICE_EINVAL;
+	cut = name;
+	if (cut > 0) {
+		path[cut - 1] = '\0';
+		parent = path_open(dir, path, O_PATH | O_DIRECTORY, 0);
+		if (parent < 0)
+			return parent;
+	}
+	*ret_place = (struct place){.dir = parent, .owned = cut > 0, .name = path + name};
+	return 0;
+}
+
+static void
+place_done(const struct place *place)
+{
+	if (place->owned)
+		(void)close(place->dir);
+}
+
+enum change { CHANGE_MKDIR, CHANGE_UNLINK, CHANGE_RMDIR };
+
+static int64_t
+change_one(struct ask *ask, enum change change)
+{
+	char path[DEVICE_PATH_MAX + 1];
+	struct place place;
+	int64_t result = 0;
+	int error;
+
+	(void)strcpy(path, ask->path); /* both are DEVICE_PATH_MAX + 1 */
+	error = place_find(ask->handle->fd, path, &place);
+	if (error)
+		return error;
+	switch (change) {
+	case CHANGE_MKDIR:
+		result = answer(mkdirat(place.dir, place.name, 0777));
+		break;
+	case CHANGE_UNLINK:
+		result = answer(unlinkat(place.dir, place.name, 0));
+		break;
+	case CHANGE_RMDIR:
+		result = answer(unlinkat(place.dir, place.name, AT_REMOVEDIR));
+		break;
+	}
+	place_done(&place);
+	return result;
+}
+
+static int64_t
+serve_mkdir(struct ask *ask)
+{
+	return change_one(ask, CHANGE_MKDIR);
+}
+
+static int64_t
+serve_unlink(struct ask *ask)
+{
+	return change_one(ask, CHANGE_UNLINK);
+}
+
+static int64_t
+serve_rmdir(struct ask *ask)
+{
+	return change_one(ask, CHANGE_RMDIR);
+}
+
+static int64_t
+serve_symlink(struct ask *ask)
+{
+	char path[DEVICE_PATH_MAX + 1];
+	struct place place;
+	int64_t result;
+	int error;
+
+	if (ask->path2[0] == '/')
+		return -DEVICE_ECAPABILITY;
+	(void)strcpy(path, ask->path);
+	error = place_find(ask->handle->fd, path, &place);
+	if (error)
+		return error;
+	result = answer(symlinkat(ask->path2, place.dir, place.name));
+	place_done(&place);
+	return result;
+}
+
+/* The link's source is the file itself, opened, when links are to be followed;
+ * else a name that is not followed. */
+static int64_t
+link_followed(const struct ask *ask, const struct place *to)
+{
+	const int fd = path_open(ask->handle->fd, ask->path, O_PATH, 0);
+	char self[32];
+	int result;
+
+	if (fd < 0)
+		return fd;
+	/* Needs a capability that we may lack; /proc then does the same. */
+	result = linkat(fd, "", to->dir, to->name, AT_EMPTY_PATH);
+	if (result < 0 && (errno == ENOENT || errno == EPERM)) {
+		(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+		result = linkat(AT_FDCWD, self, to->dir, to->name, AT_SYMLINK_FOLLOW);
+	}
+	(void)close(fd);
+	return answer(result);
+}
+
+enum pair { PAIR_RENAME, PAIR_LINK };
+
+static int64_t
+change_pair(struct ask *ask, enum pair pair)
+{
+	char path[DEVICE_PATH_MAX + 1], path2[DEVICE_PATH_MAX + 1];
+	const size_t bytes = strlen(ask->path);
+	struct place from, to;
+	int64_t result;
+	int error;
+
+	if (ask->handle->grant != ask->handle2->grant)
+		return -DEVICE_EXDEV;
+	/* The one call that follows a last name with a slash behind it. */
+	if (pair == PAIR_LINK && bytes && ask->path[bytes - 1] == '/')
+		return -DEVICE_ENOTDIR;
+	(void)strcpy(path, ask->path);
+	(void)strcpy(path2, ask->path2);
+	error = place_find(ask->handle->fd, path, &from);
+	if (error)
+		return error;
+	error = place_find(ask->handle2->fd, path2, &to);
+	if (error)
+		result = error;
+	else if (pair == PAIR_RENAME)
+		result = answer(renameat(from.dir, from.name, to.dir, to.name));
+	else if (ask->request->flags & DEVICE_FOLLOW)
+		result = link_followed(ask, &to);
+	else
+		result = answer(linkat(from.dir, from.name, to.dir, to.name, 0));
+	if (!error)
+		place_done(&to);
+	place_done(&from);
+	return result;
+}
+
+static int64_t
+serve_rename(struct ask *ask)
+{
+	return change_pair(ask, PAIR_RENAME);
+}
+
+static int64_t
+serve_link(struct ask *ask)
+{
+	return change_pair(ask, PAIR_LINK);
+}
+
+static char *
+piece_of(const struct ask *ask)
+{
+	return (char *)(ask->broker->shared + ask->broker->layout.staging_at + ask->request->piece);
+}
+
+static int64_t
+serve_readlink(struct ask *ask)
+{
+	const int fd = path_open(ask->handle->fd, ask->path, O_PATH | O_NOFOLLOW, 0);
+	ssize_t bytes;
+
+	if (fd < 0)
+		return fd;
+	bytes = readlinkat(fd, "", piece_of(ask), ask->request->bytes);
+	if (bytes < 0 && errno == ENOENT)
+		errno = EINVAL; /* what the call says of an O_PATH that is no link */
+	(void)close(fd);
+	if (bytes >= 0)
+		ask->reply->data_bytes = (uint32_t)bytes;
+	return answer((int)bytes);
+}
+
+static int64_t
+serve_list(struct ask *ask)
+{
+	return list_serve(ask->broker, ask->handle, ask->request, &ask->reply->data_bytes);
+}
+
+static int64_t
+serve_clock(struct ask *ask)
+{
+	struct timespec now;
+
+	if (clock_gettime(ask->request->flags & DEVICE_CLOCK_REAL ? CLOCK_REALTIME : CLOCK_MONOTONIC,
+		    &now) < 0)
+		return answer(-1);
+	ask->reply->now_ns = ns_of(&now);
+	return 0;
+}
+
+static int64_t
+serve_entropy(struct ask *ask)
+{
+	char bytes[256];
+	uint32_t done = 0;
+
+	/* By way of our own memory: the worker must not watch the generator write. */
+	while (done < ask->request->bytes) {
+		const uint32_t left = ask->request->bytes - done;
+		const ssize_t got = getrandom(bytes, left < sizeof bytes ? left : sizeof bytes, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return answer(-1);
+		memcpy(piece_of(ask) + done, bytes, (size_t)got);
+		done += (uint32_t)got;
+	}
+	ask->reply->data_bytes = done;
+	return done;
+}
+
+/* --- one request ------------------------------------------------------------------------ */
+
+enum { ON_DIR = 1, ON_ANY = 2, ON_TWO = 4, CHANGES = 8 };
+
+static const struct row {
+	int64_t (*serve)(struct ask *ask);
+	uint8_t needs;
+} rows[DEVICE_OP_COUNT] = {
+	[DEVICE_SYNC] = {serve_sync, ON_DIR},
+	[DEVICE_TRUNCATE] = {serve_truncate, ON_ANY},
+	[DEVICE_OPEN] = {serve_open, ON_DIR},
+	[DEVICE_CLOSE] = {serve_close, 0}, /* also a handle that was cut */
+	[DEVICE_STAT] = {serve_stat, ON_ANY},
+	[DEVICE_STAT_AT] = {serve_stat_at, ON_DIR},
+	[DEVICE_TIMES] = {serve_times, ON_ANY | CHANGES},
+	[DEVICE_TIMES_AT] = {serve_times_at, ON_DIR | CHANGES},
+	[DEVICE_MKDIR] = {serve_mkdir, ON_DIR | CHANGES},
+	[DEVICE_UNLINK] = {serve_unlink, ON_DIR | CHANGES},
+	[DEVICE_RMDIR] = {serve_rmdir, ON_DIR | CHANGES},
+	[DEVICE_RENAME] = {serve_rename, ON_DIR | ON_TWO | CHANGES},
+	[DEVICE_LINK] = {serve_link, ON_DIR | ON_TWO | CHANGES},
+	[DEVICE_SYMLINK] = {serve_symlink, ON_DIR | CHANGES},
+	[DEVICE_READLINK] = {serve_readlink, ON_DIR},
+	[DEVICE_LIST] = {serve_list, ON_DIR},
+	[DEVICE_CLOCK] = {serve_clock, 0},
+	[DEVICE_ENTROPY] = {serve_entropy, 0},
+};
+
+/* 0 or a device_error. */
+static int
+handle_find(struct ask *ask, uint32_t number, uint8_t needs, struct broker_handle **ret_handle)
+{
+	int error;
+
+	*ret_handle = handle_get(ask->broker, number, &error);
+	if (!*ret_handle)
+		return error;
+	if (needs & ON_DIR && !((*ret_handle)->mode & WIRE_MODE_DIRECTORY))
+		return DEVICE_ENOTDIR;
+	if (needs & CHANGES && !((*ret_handle)->rights & BROKER_WRITE))
+		return DEVICE_EROFS;
+	return 0;
+}
+
+static int64_t
+ask_serve(struct ask *ask, const struct row *row)
+{
+	const struct wire_request *request = ask->request;
+	int error = 0;
+
+	if (row->needs)
+		error = handle_find(ask, request->handle, row->needs, &ask->handle);
+	if (!error && row->needs & ON_TWO)
+		error = handle_find(ask, request->handle2, row->needs, &ask->handle2);
+	if (!error && request->op == DEVICE_CLOSE &&
+		(request->handle < WIRE_SLOT_FIRST ||
+			request->handle >= ask->broker->handles_count ||
+			ask->broker->handles[request->handle].state == HANDLE_FREE))
+		error = DEVICE_EBADF;
+	return error ? -error : row->serve(ask);
+}
+
+/* Counts, and tells, what was refused or not there. */
+static void
+audit(struct ask *ask, int64_t result)
+{
+	struct broker *broker = ask->broker;
+	const struct broker_hooks *hooks = broker->hooks;
+	const enum device_error error = (enum device_error)-result;
+	struct grant *grant;
+
+	if (!ask->handle)
+		return;
+	grant = &broker->grants[ask->handle->grant];
+	if (error == DEVICE_ENOENT)
+		grant->counts.missing++;
+	else if (error == DEVICE_ECAPABILITY || error == DEVICE_EROFS || error == DEVICE_EUNSUITABLE)
+		grant->counts.denied++;
+	else
+		return;
+	if (hooks && hooks->refused)
+		hooks->refused(hooks->user, grant->wire.id, (enum device_op)ask->request->op,
+			ask->path, strlen(ask->path), error);
+}
+
+void
+files_serve(struct broker *broker, const struct wire_request *request, const char *path,
+	const char *path2, struct wire_reply *reply)
+{
+	struct ask ask = {
+		.broker = broker, .request = request, .path = path, .path2 = path2, .reply = reply};
+
+	reply->result = ask_serve(&ask, &rows[request->op]);
+	if (reply->result < 0)
+		audit(&ask, reply->result);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* list.c - listings: a directory read once, sorted by bytes, kept with the
+ * handle, served in pieces.
+ *
+ * So two runs over the same names see the same order, whatever the file system
+ * says, and an entry's index stays good while files come and go. Asking for
+ * entry 0 reads the directory anew. In a root ".." is the root itself. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "drivers/broker/impl.h"
+#include "drivers/errors.h"
+
+enum { LISTING_BYTES_MAX = 256 << 20, READ_BYTES = 64 << 10 };
+
+struct listing {
+	uint32_t count;
+	uint32_t *at;    /* offsets in bytes, in order */
+	uint8_t *bytes;  /* records as DEVICE_LIST gives them */
+	size_t used, room;
+	uint32_t at_room;
+};
+
+struct linux_dirent64 { /* the kernel's; in no header of libc */
+	uint64_t d_ino;
+	int64_t d_off;
+	uint16_t d_reclen;
+	uint8_t d_type;
+	char d_name[];
+};
+
+void
+listing_free(struct listing *listing)
+{
+	if (!listing)
+		return;
+	free(listing->at);
+	free(listing->bytes);
+	free(listing);
+}
+
+static uint8_t
+type_of(uint8_t type)
+{
+	switch (type) {
+	case DT_REG:
+		return DEVICE_TYPE_FILE;
+	case DT_DIR:
+		return DEVICE_TYPE_DIRECTORY;
+	case DT_LNK:
+		return DEVICE_TYPE_SYMLINK;
+	case DT_CHR:
+		return DEVICE_TYPE_CHARACTER;
+	case DT_BLK:
+		return DEVICE_TYPE_BLOCK;
+	case DT_SOCK:
+		return DEVICE_TYPE_SOCKET;
+	case DT_FIFO:
+		return DEVICE_TYPE_FIFO;
+	default:
+		return DEVICE_TYPE_UNKNOWN;
+	}
+}
+
+static uint32_t
+name_bytes_at(const uint8_t *record)
+{
+	return (uint32_t)record[8] | (uint32_t)record[9] << 8 | (uint32_t)record[10] << 16 |
+	       (uint32_t)record[11] << 24;
+}
+
+static int
+room_make(struct listing *listing, size_t bytes)
+{
+	if (listing->room - listing->used < bytes) {
+		const size_t room = (listing->room + bytes) * 2;
+		uint8_t *more = room > LISTING_BYTES_MAX ? NULL : realloc(listing->bytes, room);
+
+		if (!more)
+			return -ENOMEM;
+		listing->bytes = more;
+		listing->room = room;
+	}
+	if (listing->count == listing->at_room) {
+		const uint32_t room = listing->at_room ? listing->at_room * 2 : 64;
+		uint32_t *more = realloc(listing->at, room * sizeof *more);
+
+		if (!more)
+			return -ENOMEM;
+		listing->at = more;
+		listing->at_room = room;
+	}
+	return 0;
+}
+
+static int
+entry_add(struct listing *listing, uint64_t inode, uint8_t type, const char *name)
+{
+	const size_t name_bytes = strlen(name);
+	const int error = room_make(listing, DEVICE_ENTRY_BYTES + name_bytes);
+	uint8_t *at;
+
+	if (error)
+		return error;
+	at = listing->bytes + listing->used;
+	for (unsigned i = 0; i < 8; i++)
+		at[i] = (uint8_t)(inode >> (8 * i));
+	for (unsigned i = 0; i < 4; i++)
+		at[8 + i] = (uint8_t)(name_bytes >> (8 * i));
+	at[12] = type;
+	memcpy(at + DEVICE_ENTRY_BYTES, name, name_bytes);
+	listing->at[listing->count++] = (uint32_t)listing->used;
+	listing->used += DEVICE_ENTRY_BYTES + name_bytes;
+	return 0;
+}
+
+static int
+names_compare(const void *left, const void *right, void *arg)
+{
+	const uint8_t *bytes = arg;
+	const uint8_t *a = bytes + *(const uint32_t *)left;
+	const uint8_t *b = bytes + *(const uint32_t *)right;
+	const uint32_t a_bytes = name_bytes_at(a), b_bytes = name_bytes_at(b);
+	const int order = memcmp(a + DEVICE_ENTRY_BYTES, b + DEVICE_ENTRY_BYTES,
+		a_bytes < b_bytes ? a_bytes : b_bytes);
+
+	if (order)
+		return order;
+	return a_bytes < b_bytes ? -1 : a_bytes > b_bytes;
+}
+
+/* `here` is the inode that ".." shall show, 0: its own. */
+static int
+listing_read(struct listing *listing, int fd, uint64_t here)
+{
+	uint8_t *buffer = malloc(READ_BYTES);
+	int error = buffer ? 0 : -ENOMEM;
+
+	while (!error) {
+		const long got = syscall(SYS_getdents64, fd, buffer, READ_BYTES);
+
+		if (got <= 0) {
+			error = got < 0 ? -errno : 0;
+			break;
+		}
+		for (long at = 0; at < got && !error;) {
+			const struct linux_dirent64 *entry =
+				(const struct linux_dirent64 *)(const void *)(buffer + at);
+			const bool up = here && strcmp(entry->d_name, "..") == 0;
+
+			error = entry_add(
+				listing, up ? here : entry->d_ino, type_of(entry->d_type), entry->d_name);
+			at += entry->d_reclen;
+		}
+	}
+	free(buffer);
+	if (!error)
+		qsort_r(listing->at, listing->count, sizeof *listing->at, names_compare,
+			listing->bytes);
+	return error;
+}
+
+/* Reads the directory anew; the old listing stays when that fails. */
+static int
+listing_renew(struct broker *broker, struct broker_handle *handle)
+{
+	const struct wire_grant *root = &broker->grants[handle->grant].wire;
+	const bool is_root = handle == &broker->handles[root->handle];
+	struct listing *listing = calloc(1, sizeof *listing);
+	struct stat stat = {0};
+	int fd, error;
+
+	if (!listing)
+		return -ENOMEM;
+	/* A descriptor of its own: a position of its own, and the handle's may be O_PATH. */
+	fd = openat(handle->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	error = fd < 0 ? -errno : 0;
+	if (!error && is_root && fstat(fd, &stat) < 0)
+		error = -errno;
+	if (!error)
+		error = listing_read(listing, fd, stat.st_ino);
+	if (fd >= 0)
+		(void)close(fd);
+	if (error) {
+		listing_free(listing);
+		return error;
+	}
+	listing_free(handle->listing);
+	handle->listing = listing;
+	return 0;
+}
+
+int64_t
+list_serve(struct broker *broker, struct broker_handle *handle, const struct wire_request *request,
+	uint32_t *ret_bytes)
+{
+	uint8_t *out = broker->shared + broker->layout.staging_at + request->piece;
+	const struct listing *listing;
+	uint32_t used = 0;
+	int64_t count = 0;
+
+	if (!(handle->rights & BROKER_READ))
+		return -DEVICE_ECAPABILITY;
+	if (request->offset == 0 || !handle->listing) {
+		const int error = listing_renew(broker, handle);
+
+		if (error)
+			return -(int64_t)device_error_of(-error);
+	}
+	listing = handle->listing;
+	for (uint64_t i = request->offset; i < listing->count; i++) {
+		const uint8_t *record = listing->bytes + listing->at[i];
+		const uint32_t bytes = DEVICE_ENTRY_BYTES + name_bytes_at(record);
+
+		if (bytes > request->bytes - used)
+			break;
+		memcpy(out + used, record, bytes);
+		used += bytes;
+		count++;
+	}
+	/* Not one fits: the caller's buffer is too small, which is not the end. */
+	if (count == 0 && request->offset < listing->count)
+		return -DEVICE_EINVAL;
+	*ret_bytes = used;
+	return count;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flight.h - one request between submit and done; what client*.c share.
+ *
+ *            submit                 last completion        reap       done
+ *   FREE ------------> RING ------------------------> FINISHED --> TAKEN --> FREE
+ *     |                  ^ (client_io.c)                  ^   \
+ *     |                  |                                |    `--> FREE (no data)
+ *     +---> HELD --------|--> BROKER ---------------------+
+ *     |     (a close waits for what is in flight on its handle)
+ *     `------------------- refused at once ---------------'
+ *
+ * FLIGHT1  a flight leaves RING only when `outstanding` is 0: the ring holds no
+ *          entry that names it or its piece.
+ * FLIGHT2  a handle's `busy` counts the flights in RING that name it.
+ * FLIGHT3  a piece belongs to exactly one flight, or is free. */
+#pragma once
+
+#include <linux/time_types.h>
+
+#include "drivers/client.h"
+#include "drivers/ring.h"
+#include "drivers/staging.h"
+
+enum { FLIGHTS = 512, FLIGHT_NONE = UINT32_MAX, POLL_COUNT_AT = 4, POLL_LIST_AT = 8 };
+
+enum flight_state {
+	FLIGHT_FREE, FLIGHT_RING, FLIGHT_HELD, FLIGHT_BROKER, FLIGHT_FINISHED, FLIGHT_TAKEN
+};
+
+enum flight_phase {
+	PHASE_IO,    /* the operation itself */
+	PHASE_PROBE, /* is it ready now? (DEVICE_NONBLOCK) */
+	PHASE_WAIT,  /* the file says EAGAIN: wait until it is ready, then again */
+};
+
+struct flight {
+	uint64_t id;
+	struct flight *next;   /* of the free ones, or of the finished ones */
+	struct flight *bucket; /* same hash of id */
+	enum flight_state state;
+	enum flight_phase phase;
+	bool cancelled;        /* the kernel asked for the end */
+	bool stopping;         /* entries still in the ring have been cancelled */
+	uint32_t generation;
+	uint32_t outstanding;
+	enum device_op op;
+	uint32_t flags, handle, bytes;
+	uint64_t offset, length, timeout_ns;
+	uint32_t piece;        /* FLIGHT_NONE: none */
+	uint32_t data_at;      /* in the piece: 0, or POLL_COUNT_AT */
+	uint32_t polls;        /* DEVICE_POLL: entries in the piece */
+	struct __kernel_timespec timeout;
+	struct device_completion answer;
+};
+
+struct handle {
+	uint8_t mode; /* enum wire_mode; 0: not open */
+	bool cut;
+	uint32_t busy;
+	struct flight *closing;
+};
+
+struct client {
+	struct device device; /* first */
+	struct ring ring;
+	uint8_t *shared;
+	uint64_t shared_bytes;
+	struct wire_start *start;
+	struct wire_request *requests;
+	struct wire_reply *replies;
+	uint8_t *staging_base;
+	struct staging staging;
+	struct flight *flights, *free, *first, *last; /* first..last: finished */
+	struct flight *held; /* closes that wait, linked by next */
+	struct flight *buckets[FLIGHTS];
+	struct handle *handles;
+	uint32_t handles_count;
+	uint32_t brokered; /* flights in BROKER */
+	uint32_t requests_put, replies_got;
+	uint32_t trail_used;
+	uint32_t pokes;    /* bits not yet told by client_poked() */
+	bool poke_new;     /* reap() has not yet returned false for them */
+	bool wake_due;     /* the broker has not been woken for the last message */
+	bool listening;    /* the poll on our eventfd is armed */
+	int failed;        /* the ring refused to be entered: -errno */
+};
+
+/* user_data: part << 48 | generation << 16 (32 bits) | index. The part tells
+ * the entries of one flight apart. */
+enum {
+	PART_IO = 0,          /* or the index of a poll entry */
+	PART_TIMER = 0xfffd,
+	PART_IGNORE = 0xfffe, /* cancels and wake-ups: nobody waits for these */
+	PART_WAKE = 0xffff,   /* our eventfd */
+};
+
+uint64_t flight_user(const struct client *client, const struct flight *flight, uint32_t part);
+void flight_finish(struct client *client, struct flight *flight, int64_t result);
+/* Cancels what of it is in the ring. Its completions still come. */
+void flight_stop(struct client *client, struct flight *flight);
+void client_unuse(struct client *client, uint32_t number); /* one flight less on it */
+struct handle *client_handle(struct client *client, uint32_t number); /* open, or NULL */
+uint8_t *flight_data(const struct client *client, const struct flight *flight);
+/* DEVICE_POLL: the list behind its u32 count, which lies at 4 so that the list is aligned. */
+struct device_poll *flight_polls(const struct client *client, const struct flight *flight);
+
+/* client_io.c: operations on slots. Results as flight_finish() takes them. */
+bool io_op(enum device_op op);
+void io_start(struct client *client, struct flight *flight);
+void io_done(struct client *client, struct flight *flight, uint32_t part, int32_t result);
+/* client_poll.c */
+void poll_start(struct client *client, struct flight *flight);
+void poll_done(struct client *client, struct flight *flight, uint32_t part, int32_t result);
