@@ -9,12 +9,13 @@
  *
  *   gas           ab = function, lo = cost of the block it heads, hi = wasm offset
  *   enter         d = header slot, a = locals to zero (the slots before d),
- *                 lo = slots the frame needs, hi = type id; then the entry block's gas
- *   br            lo = how far, in instructions, to a `gas`; so in all branches
+ *                 lo = bytes the frame needs, hi = type id; then the entry block's gas
+ *   br            lo = how far, in bytes, to a `gas`; so in all branches
  *   skip_unless   a = condition: if zero to lo (a `gas`), else the next one, uncharged
  *   br_table      a = index, lo = count; then count + 1 `br`, the last the default
  *   return_*      d = header slot; a = first result (its home); b = count
- *   call          d = first argument's slot, ab = defined function, imm = H1
+ *   call          d = first argument's slot, ab = defined function, imm = H1;
+ *                 then data: imm = H0
  *   call_import   d, ab = function index of the import, imm = H1
  *   call_indirect d, a = index slot, imm = H1; then data: lo = type id, hi = table
  *   select        d := lo ? a : b
@@ -94,6 +95,13 @@ static inline uint32_t
 h0_index(uint64_t h0)
 {
 	return (uint32_t)h0 / sizeof(struct insn);
+}
+
+/* What a branch at `from` to `to` holds. */
+static inline uint32_t
+branch_bytes(uint32_t from, uint32_t to)
+{
+	return (to - from) * (uint32_t)sizeof(struct insn);
 }
 
 enum {

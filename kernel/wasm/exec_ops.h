@@ -17,7 +17,8 @@
 #define D    fp[ip->d]
 #define A32  ((uint32_t)A)
 #define B32  ((uint32_t)B)
-#define TARGET (ip + (int32_t)ip->lo)
+#define BY(i, bytes) ((const struct insn *)(const void *)((const char *)(i) + (bytes)))
+#define TARGET       BY(ip, (int32_t)ip->lo)
 
 /* --- control ---------------------------------------------------------------- */
 
@@ -82,14 +83,14 @@ OP(br_table)
 	const uint32_t i = A32 < ip->lo ? A32 : ip->lo;
 	const struct insn *t = ip + 1 + i;
 
-	ENTER_BLOCK(t + (int32_t)t->lo);
+	ENTER_BLOCK(BY(t, (int32_t)t->lo));
 }
 OP(br_table_moves)
 {
 	const uint32_t i = A32 < ip->lo ? A32 : ip->lo;
 	const struct insn *t = ip + 1 + i;
 
-	t += (int32_t)t->lo;
+	t = BY(t, (int32_t)t->lo);
 	if (t->op == CODE_gas)
 		ENTER_BLOCK(t);
 	GO(t);
@@ -100,7 +101,7 @@ OP(br_table_moves)
 		if (UNLIKELY(gas < 0))                                                         \
 			SLOW(slow_return_step);                                             \
 		fp = (uint64_t *)(void *)((char *)fp - ((h0) >> 32));                          \
-		GO((const struct insn *)(const void *)((const char *)m->code + (uint32_t)(h0))); \
+		GO(BY(m->code, (uint32_t)(h0)));                                               \
 	} while (0)
 OP(return_0)
 {
@@ -128,14 +129,15 @@ OP(return_n)
 		fp[i] = fp[from + i];
 	RETURN_TO(h0);
 }
+#define ROOM(at) ((uint64_t)((const char *)m->stack_end - (const char *)(at)))
 OP(call)
 {
 	const struct insn *e = m->entries[ip->ab];
 	uint64_t *callee = fp + ip->d;
 
-	if (UNLIKELY((uint64_t)(m->stack_end - callee) < e->lo || gas < 0))
+	if (UNLIKELY(ROOM(callee) < e->lo || gas < 0))
 		SLOW(slow_call);
-	callee[e->d] = h0_from(ip->d, (const char *)(ip + 1) - (const char *)m->code);
+	callee[e->d] = ip[1].imm;
 	callee[e->d + 1] = ip->imm;
 	PLAIN_LOOP
 	for (uint32_t i = e->a; i; i--)
@@ -164,7 +166,7 @@ OP(call_indirect)
 		func >= m->module->funcs_count))
 		SLOW(slow_call_indirect);
 	e = m->entries[func]; /* not lowered yet: lo is past any stack */
-	if (UNLIKELY((uint64_t)(m->stack_end - callee) < e->lo || gas < 0))
+	if (UNLIKELY(ROOM(callee) < e->lo || gas < 0))
 		SLOW(slow_call_indirect);
 	if (UNLIKELY(e->hi != ip[1].lo))
 		TRAPS(TRAP_INDIRECT_TYPE);

@@ -130,14 +130,15 @@ call_ready(struct machine *m, const struct target *t, uint64_t at, uint64_t extr
 
 	if (lower_func(module, defined))
 		return stop(m, EXEC_STORAGE, PHASE_CALL, 0);
-	failed = stack_reserve(store, fp + at + extra + module->entries[defined]->lo);
+	failed = stack_reserve(store,
+		fp + at + extra + module->entries[defined]->lo / sizeof *store->stack);
 	m->fp = store->stack + fp;
 	m->stack_end = store->stack + store->stack_room;
 	if (failed == -EAGAIN)
 		return trap(m, TRAP_STACK);
 	if (failed)
 		return stop(m, EXEC_STORAGE, PHASE_CALL,
-			module->entries[defined]->lo * sizeof *store->stack);
+			module->entries[defined]->lo);
 	return true;
 }
 
@@ -287,7 +288,7 @@ slow_call(struct machine *m)
 {
 	const struct target t = target_of(m->store, m->instance, m->ip->ab + m->module->func_imports);
 
-	return call_target(m, &t, m->ip->d, 1);
+	return call_target(m, &t, m->ip->d, 2);
 }
 
 bool

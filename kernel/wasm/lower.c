@@ -191,7 +191,8 @@ lower_run(struct lower *l, struct module *module, uint32_t defined, struct insn 
 		c->results = type->params ? type->vals + type->params : type->vals;
 		c->results_count = type->results;
 		enter = lower_emit(l, CODE_enter, l->header, l->func->locals, 0);
-		enter->lo = (uint32_t)max_u64(l->base + l->func->height_max, type->results) + 1;
+		enter->lo = ((uint32_t)max_u64(l->base + l->func->height_max, type->results) + 1) *
+			(uint32_t)sizeof(uint64_t);
 		enter->hi = type->id;
 		lower_open_block(l, l->func->code);
 		l->cost += (uint64_t)l->func->locals * LOCAL_GAS;

@@ -218,7 +218,7 @@ lower_br_if(struct lower *l, uint32_t depth)
 		lower_move_to(l, c);
 		(void)lower_emit(l, CODE_br, 0, 0, 0);
 		lower_aim(l, c);
-		l->out[skip - 1].lo = l->n - (skip - 1);
+		l->out[skip - 1].lo = branch_bytes(skip - 1, l->n);
 	}
 	lower_close_block(l);
 	lower_open_block(l, lower_offset_now(l));
@@ -246,12 +246,12 @@ lower_br_table(struct lower *l)
 		struct ctl *c = lower_label(l, lower_read_u32(l));
 
 		if (lower_moves_needed(l, c)) {
-			l->out[at + i].lo = l->n - (at + i);
+			l->out[at + i].lo = branch_bytes(at + i, l->n);
 			lower_move_to(l, c);
 			(void)lower_emit(l, CODE_br, 0, 0, 0);
 			lower_aim(l, c);
 		} else if (c->kind == CTL_LOOP) {
-			l->out[at + i].lo = c->head - (at + i);
+			l->out[at + i].lo = branch_bytes(at + i, c->head);
 		} else {
 			l->out[at + i].lo = c->patches;
 			c->patches = at + i + 1;
@@ -300,7 +300,7 @@ lower_else(struct lower *l)
 	}
 	l->dead = false;
 	stack_at(l, c->height, c->params, c->params_count);
-	l->out[c->to_else - 1].lo = l->n - (c->to_else - 1);
+	l->out[c->to_else - 1].lo = branch_bytes(c->to_else - 1, l->n);
 	c->to_else = 0;
 	c->kind = CTL_ELSE;
 	lower_open_block(l, lower_offset_now(l));
@@ -373,6 +373,10 @@ lower_call(struct lower *l, uint32_t offset)
 		0, 0);
 	insn->ab = is_import ? func : func - l->module->func_imports;
 	insn->imm = call_mark(l);
+	if (!is_import) {
+		insn = lower_emit(l, CODE_data, 0, 0, 0);
+		insn->imm = h0_make(lower_home(l, l->height - type->params), l->start + l->n);
+	}
 	l->cost += type->params;
 	call_done(l, type, type_index);
 }

@@ -238,7 +238,7 @@ lower_patch_all(struct lower *l, uint32_t list, uint32_t target)
 		struct insn *insn = &l->out[list - 1];
 		const uint32_t next = insn->lo;
 
-		insn->lo = target - (list - 1);
+		insn->lo = branch_bytes(list - 1, target);
 		list = next;
 	}
 }
@@ -262,7 +262,7 @@ lower_aim(struct lower *l, struct ctl *c)
 	struct insn *insn = &l->out[l->n - 1];
 
 	if (c->kind == CTL_LOOP) {
-		insn->lo = c->head - (l->n - 1);
+		insn->lo = branch_bytes(l->n - 1, c->head);
 	} else {
 		insn->lo = c->patches;
 		c->patches = l->n;

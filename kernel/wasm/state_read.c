@@ -440,7 +440,7 @@ read_wasm_frame(struct read *r, bool top, struct seat *seat)
 	map = map_of(&r->maps, module, defined);
 	if (!map)
 		return no_room(r, -ENOMEM);
-	why = room_for(r, seat->at + module->entries[defined]->lo);
+	why = room_for(r, seat->at + module->entries[defined]->lo / sizeof(uint64_t));
 	if (why)
 		return why;
 	header = header_slot(module, func);

@@ -620,7 +620,7 @@ store_push_entry(struct store *store, struct instance *instance, uint32_t func)
 	if (why)
 		return why;
 	e = module->entries[defined];
-	why = stack_reserve(store, e->lo);
+	why = stack_reserve(store, e->lo / sizeof *store->stack);
 	if (why)
 		return why;
 	for (uint32_t i = e->a; i; i--)
@@ -826,7 +826,7 @@ store_host_done(struct store *store)
 	}
 	instance = store->instances.at[store->instance];
 	must(STORE5, store->running && store->phase == PHASE_CALL);
-	store->ip += instance->module->code[store->ip].op == CODE_call_indirect ? 2 : 1;
+	store->ip += instance->module->code[store->ip].op == CODE_call_import ? 1 : 2;
 	store->phase = PHASE_RETURN;
 }
 
