@@ -220,6 +220,7 @@ store_add_memory(struct store *store, struct limits limits, uint32_t *ret_index)
 	}
 	memory->pages = limits.min;
 	memory->pages_max = (uint32_t)min_u64(limits.max, MEMORY_PAGES_MAX);
+	memory->bounded = limits.has_max;
 	memory->bytes = memory_cost(limits.min);
 	why = memory_reserve(store, memory, max_u64(memory->bytes, 65536));
 	if (!why)
@@ -300,6 +301,7 @@ store_add_table(struct store *store, struct tabletype type, uint32_t *ret_index)
 		return why;
 	table->ref = type.ref;
 	table->max = type.limits.max;
+	table->bounded = type.limits.has_max;
 	why = table_room(store, table, type.limits.min);
 	if (!why)
 		why = objects_add(store, &store->tables, table);
@@ -532,17 +534,13 @@ define_objects(struct store *store, struct instance *instance)
 
 	for (uint32_t i = module->memory_imports; i < module->memories_count && !why; i++) {
 		why = store_add_memory(store, module->memories[i], &instance->memory_index);
-		if (!why) {
+		if (!why)
 			instance->memory = store_memory(store, instance->memory_index);
-			instance->memory->bounded = module->memories[i].has_max;
-		}
 	}
 	for (uint32_t i = module->table_imports; i < module->tables_count && !why; i++) {
 		why = store_add_table(store, module->tables[i], &instance->table_index[i]);
-		if (!why) {
+		if (!why)
 			instance->tables[i] = store_table(store, instance->table_index[i]);
-			instance->tables[i]->bounded = module->tables[i].limits.has_max;
-		}
 	}
 	for (uint32_t i = module->global_imports; i < module->globals_count && !why; i++) {
 		const struct global_def *def = &module->global_defs[i - module->global_imports];
