@@ -269,14 +269,14 @@ OP(ref_func)
 	{                                                                                      \
 		const T x = (T)A, y = (T)B;                                                    \
                                                                                                \
-		D = (__VA_ARGS__);                                                             \
+		D = (uint64_t)(__VA_ARGS__);                                                   \
 		NEXT;                                                                          \
 	}                                                                                      \
 	OP(name##_si)                                                                          \
 	{                                                                                      \
 		const T x = (T)A, y = (T)(imm_value);                                          \
                                                                                                \
-		D = (__VA_ARGS__);                                                             \
+		D = (uint64_t)(__VA_ARGS__);                                                   \
 		NEXT;                                                                          \
 	}
 #define BIN32(name, ...) BIN_OF(name, uint32_t, ip->lo, (uint32_t)(__VA_ARGS__))
@@ -382,7 +382,7 @@ CMPS(ge_u, >=, uint32_t, uint64_t)
 	{                                                                                      \
 		const uint64_t x = A;                                                          \
                                                                                                \
-		D = (__VA_ARGS__);                                                             \
+		D = (uint64_t)(__VA_ARGS__);                                                   \
 		NEXT;                                                                          \
 	}
 
@@ -409,14 +409,14 @@ UN_OF(i64_extend_i32_s, (uint64_t)(int32_t)x)
 	{                                                                                      \
 		const T x = t##_of(A), y = t##_of(B);                                          \
                                                                                                \
-		D = (__VA_ARGS__);                                                             \
+		D = (uint64_t)(__VA_ARGS__);                                                   \
 		NEXT;                                                                          \
 	}                                                                                      \
 	OP(name##_si)                                                                          \
 	{                                                                                      \
 		const T x = t##_of(A), y = t##_of(imm_value);                                  \
                                                                                                \
-		D = (__VA_ARGS__);                                                             \
+		D = (uint64_t)(__VA_ARGS__);                                                   \
 		NEXT;                                                                          \
 	}
 #define FBINS(t, T, sign)                                                                      \
@@ -526,7 +526,7 @@ UN_OF(f64_promote_f32, f64_out((double)f32_of(x)))
 		if (UNLIKELY(ea + sizeof v > m->mem_bytes))                                    \
 			TRAPS(TRAP_MEMORY);                                                    \
 		memcpy(&v, mem + ea, sizeof v);                                                \
-		D = (__VA_ARGS__);                                                             \
+		D = (uint64_t)(__VA_ARGS__);                                                   \
 		NEXT;                                                                          \
 	}
 #define LOAD_OF(name, raw, ...)                                                                \
