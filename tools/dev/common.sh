@@ -90,7 +90,6 @@ configured() {
 	if [ -f "$dir/build.ninja" ]; then
 		meson configure "$dir" $(printf '%s\n' "$@" | grep '^-D') >/dev/null
 	else
-		rm -rf "$dir"
 		meson setup "$dir" "$@"
 	fi
 }
