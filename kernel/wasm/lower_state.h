@@ -92,7 +92,8 @@ uint16_t lower_slot_of(struct lower *l, const struct val *v, uint32_t operand);
 struct insn *lower_last_producer(struct lower *l);
 void lower_push_made(struct lower *l, uint8_t type);
 void lower_push_local(struct lower *l, uint32_t local);
-void lower_record(struct lower *l, enum phase phase, uint32_t offset, uint32_t insn, uint32_t height, uint32_t calltype);
+void lower_record(struct lower *l, enum phase phase, uint32_t offset, uint32_t insn,
+	uint32_t height, uint32_t calltype);
 void lower_close_block(struct lower *l);
 void lower_open_block(struct lower *l, uint32_t offset);
 void lower_patch_all(struct lower *l, uint32_t list, uint32_t target);
