@@ -47,7 +47,7 @@ static int
 read_memory(struct read *r)
 {
 	const uint32_t pages = bytes_u32(r->in), max = bytes_u32(r->in);
-	const bool bounded = bytes_u8(r->in) != 0;
+	const uint8_t bounded = bytes_u8(r->in);
 	const uint64_t guest_pages = memory_cost(pages) / HOST_PAGE_BYTES;
 	uint64_t last = 0;
 	struct memory *memory;
@@ -56,13 +56,13 @@ read_memory(struct read *r)
 
 	if (r->in->bad)
 		return cut_short(r);
-	if (pages > max || max > MEMORY_PAGES_MAX)
+	if (pages > max || max > MEMORY_PAGES_MAX || bounded > 1)
 		return bad(r, "a memory larger than its maximum");
-	why = store_add_memory(r->store, (struct limits){pages, max, bounded}, &index);
+	why = store_add_memory(r->store, (struct limits){pages, max, bounded != 0}, &index);
 	if (why)
 		return no_room(r, why);
 	memory = store_memory(r->store, index);
-	memory->bounded = bounded;
+	memory->bounded = bounded != 0;
 	for (;;) {
 		const uint32_t page = bytes_u32(r->in);
 		const uint8_t *data;
@@ -86,7 +86,7 @@ read_table(struct read *r)
 {
 	const uint8_t ref = bytes_u8(r->in);
 	const uint32_t count = bytes_u32(r->in), max = bytes_u32(r->in);
-	const bool bounded = bytes_u8(r->in) != 0;
+	const uint8_t bounded = bytes_u8(r->in);
 	uint64_t last = 0;
 	struct table *table;
 	uint32_t index;
@@ -94,13 +94,14 @@ read_table(struct read *r)
 
 	if (r->in->bad)
 		return cut_short(r);
-	if ((ref != VAL_FUNCREF && ref != VAL_EXTERNREF) || count > max || count > TABLE_ENTRIES_MAX)
+	if ((ref != VAL_FUNCREF && ref != VAL_EXTERNREF) || count > max || count > TABLE_ENTRIES_MAX ||
+		bounded > 1)
 		return bad(r, "a table of no valid type or size");
-	why = store_add_table(r->store, (struct tabletype){ref, {count, max, bounded}}, &index);
+	why = store_add_table(r->store, (struct tabletype){ref, {count, max, bounded != 0}}, &index);
 	if (why)
 		return no_room(r, why);
 	table = store_table(r->store, index);
-	table->bounded = bounded;
+	table->bounded = bounded != 0;
 	for (;;) {
 		const uint32_t i = bytes_u32(r->in);
 
@@ -149,6 +150,8 @@ read_func_binding(struct read *r, struct instance *instance, uint32_t func,
 
 	if (r->in->bad)
 		return cut_short(r);
+	if (is_func > 1)
+		return bad(r, "an import bound to neither a function nor the host");
 	if (is_func) { /* checked once all instances are there */
 		b->kind = BIND_FUNC;
 		b->instance = bytes_u32(r->in);
