@@ -16,21 +16,27 @@ tree_add(struct domain *domain, struct domain *parent)
 	domain->parent = parent;
 	if (!parent)
 		return;
-	domain->next = parent->first;
-	if (domain->next)
-		domain->next->prev = domain;
-	parent->first = domain;
+	domain->prev = parent->last;
+	if (domain->prev)
+		domain->prev->next = domain;
+	else
+		parent->first = domain;
+	parent->last = domain;
 }
 
 static void
 tree_drop(struct domain *domain)
 {
+	struct domain *parent = domain->parent;
+
 	if (domain->next)
 		domain->next->prev = domain->prev;
+	else if (parent)
+		parent->last = domain->prev;
 	if (domain->prev)
 		domain->prev->next = domain->next;
-	else if (domain->parent)
-		domain->parent->first = domain->next;
+	else if (parent)
+		parent->first = domain->next;
 }
 
 struct domain *
@@ -150,8 +156,10 @@ add_instances(struct domain *domain, const struct domain_config *config, struct 
 				"storage: an instance does not fit into the %llu bytes left of %llu",
 				(unsigned long long)bank_room(&domain->bank),
 				(unsigned long long)domain->bank.limit);
-		if (error)
+		if (error) {
+			report_say(report, UINT64_MAX, "no memory for an instance");
 			return error;
+		}
 	}
 	domain->instance = instances[config->preloads_count];
 	return 0;
@@ -320,6 +328,7 @@ domain_start(struct domain *domain)
 	case STOP_WAITING:
 	case STOP_REVOKED:
 	case STOP_STEPPED:
+	case STOP_COUNT:
 		break;
 	}
 	if (domain->state != DOMAIN_STOPPED)

@@ -223,6 +223,7 @@ void
 world_step(struct world *world, struct domain *domain)
 {
 	must(WORLD2, domain->state == DOMAIN_READY);
+	world->steps++;
 	line_switch(&world->clock, &domain->line);
 	if (!domain->slice_left)
 		domain->slice_left = world->config.slice;

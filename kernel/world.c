@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel/base/must.h"
+#include "kernel/journal.h"
 #include "kernel/world_state.h"
 
 enum { PLACES_FIRST = 16, PLACES_NONE = UINT32_MAX, PLACES_MAX = 1 << 24 };
@@ -331,6 +332,14 @@ struct bank *
 world_bank(struct world *world)
 {
 	return &world->bank;
+}
+
+struct journal_where
+world_where(void *user)
+{
+	const struct world *world = user;
+
+	return (struct journal_where){line_used(&world->clock, &world->line), world->steps};
 }
 
 void **

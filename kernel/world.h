@@ -101,6 +101,7 @@ enum domain_state {
 enum stop_reason { /* ORDER STOPS: stored in images */
 	STOP_NONE, STOP_RETURNED, STOP_YIELDED, STOP_OUT_OF_GAS, STOP_OUT_OF_STORAGE, STOP_TRAP,
 	STOP_CALLED, STOP_WAITING, STOP_REVOKED, STOP_ENDED, STOP_STEPPED,
+	STOP_COUNT
 };
 
 struct stop {
@@ -122,11 +123,13 @@ enum {
 
 struct domain {
 	struct world *world;
-	struct domain *parent, *first, *next, *prev; /* the tree: those below it, its place among them */
+	struct domain *parent, *first, *last; /* the tree: those below it, oldest first, ... */
+	struct domain *next, *prev;           /* ... and its place among its likes */
 	struct domain *queue_next, *queue_prev;      /* in the ready or the stalled queue */
 	struct queue *queue;                         /* which one; NULL: in none */
 	char name[DOMAIN_NAME_BYTES]; /* last part of its path: "main"; terminated */
 	uint32_t id, generation;
+	uint32_t mark; /* its index while an image of it is written */
 	enum domain_state state;
 	struct stop stop;
 	bool stop_when_dry;
@@ -285,10 +288,14 @@ void domain_quiesce(struct domain *domain);
 
 void world_check(struct world *world);
 
-/* kernel/image.c: the tree below `domain` as bytes; canonical. -EBUSY when a
- * request is in flight (quiesce first). */
+/* kernel/image.c: the tree below `domain` as bytes; canonical. 0; -EBUSY when
+ * one of them waits or holds a completion (quiesce first); -ENOMEM; the sink's. */
 int image_write(struct world *world, struct domain *domain, struct sink *sink, bool thin);
 
-/* Total. `bytes` stay borrowed for the modules in it. */
+/* Total: any bytes give a domain as it was written, or an error, words in the
+ * report and the world as before (but for modules, which stay loaded). A domain
+ * that was READY is so again; the others go on at domain_start(). `bytes` stay
+ * borrowed for the modules in it. 0; -EINVAL (what and where); -ENOENT (a
+ * module of a thin image that the world has not); -ENOSPC, -ENOMEM. */
 int image_read(struct world *world, const uint8_t *bytes, size_t count, struct report *report,
 	struct domain **ret_domain);

@@ -42,6 +42,7 @@ struct world {
 	struct queue ready, stalled;
 	const struct import_def **imports;
 	uint32_t imports_count;
+	uint64_t steps; /* made; replay finds its place by it */
 	void *caps_state;
 };
 
