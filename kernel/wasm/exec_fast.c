@@ -26,6 +26,9 @@ struct handler {
 		MUSTTAIL return next[ip->op].run(ARGS);                                       \
 	} while (0)
 #define NEXT GO(ip + 1)
+#ifdef EXEC_UNMETERED /* tests/bench alone: what metering costs */
+#define ENTER_BLOCK(t) GO((t) + 1)
+#else
 #define ENTER_BLOCK(t)                                                                         \
 	do {                                                                                   \
 		ip = (t);                                                                      \
@@ -34,6 +37,7 @@ struct handler {
 			MUSTTAIL return block_failed(ARGS);                                    \
 		GO(ip + 1);                                                                    \
 	} while (0)
+#endif
 /* Cold paths are functions of their own: a handler that called one itself would
  * save registers on its hot path too. */
 #define SLOW(function) MUSTTAIL return cold_##function(ARGS)
