@@ -119,6 +119,10 @@ struct wasi_config {
 int caps_wasi_setup(struct domain *domain, const struct wasi_config *config,
 	struct report *report);
 
+/* One more name in the synthetic root, at any time: the next open finds it. */
+int caps_wasi_name(struct domain *domain, const struct key *key, const char *path,
+	struct report *report);
+
 /* Did `stop_on_denied` end this domain (STOP_RETURNED with code 77)? */
 bool caps_denied_end(const struct domain *domain);
 

@@ -102,6 +102,7 @@ walls_plan_init(struct walls_plan *plan, const char *tier, struct report *report
 	plan->gid = getegid();
 	plan->broker = getpid();
 	plan->fsize_bytes = UINT64_MAX;
+	plan->memory_free = WALLS_SANITIZED;
 	plan->keep[plan->keep_count++] = WALLS_RING_FD;
 	for (unsigned int i = 0; i < WALLS_NAMESPACES; i++)
 		plan->namespaces[i] = walls_namespace_number(i);
@@ -126,7 +127,7 @@ walls_plan_lower(struct walls_plan *plan, int error)
 	/* What clone and the id maps answer where namespaces are switched off,
 	 * used up, or kept for the privileged. */
 	const bool namespaces_refused = error == -EPERM || error == -EACCES || error == -ENOSPC ||
-		error == -EUSERS || error == -EINVAL;
+					error == -EUSERS || error == -EINVAL;
 
 	if (!namespaces_refused || plan->tier >= plan->tier_least || plan->tier != WALLS_T0)
 		return false;
@@ -141,13 +142,15 @@ walls_plan_print(const struct walls_plan *plan, char *text, size_t bytes)
 	size_t at = 0;
 
 	for (uint32_t i = 0; i < plan->keep_count && at < sizeof keep; i++)
-		at += (size_t)snprintf(keep + at, sizeof keep - at, "%s%d", i ? "," : "",
-			(int)plan->keep[i]);
+		at += (size_t)snprintf(
+			keep + at, sizeof keep - at, "%s%d", i ? "," : "", (int)plan->keep[i]);
 	return snprintf(text, bytes,
-		"tier %s (at least %s), keeps descriptors %s%s, as %s, address space %llu bytes%s",
+		"tier %s (at least %s), keeps descriptors %s%s, as %s, %llu bytes still to "
+		"reserve%s",
 		walls_tier_name(plan->tier), walls_tier_name(plan->tier_least), keep,
 		plan->keep_stderr ? " and 2" : "", plan->root ? "root, then nobody" : "the user",
-		(unsigned long long)plan->as_bytes, plan->as_bytes ? "" : " (no limit)");
+		(unsigned long long)plan->later_bytes,
+		plan->memory_free ? ", address space without limit" : "");
 }
 
 unsigned long

@@ -51,16 +51,17 @@ enum { WALLS_RING_FD = 3, WALLS_KEEP_MAX = 16, WALLS_NAMESPACES = 7 };
 
 /* What this run may touch. Plain data: the broker copies it to the worker. */
 struct walls_plan {
-	enum walls_tier tier;       /* tried first */
-	enum walls_tier tier_least; /* accepted; the same when a tier is forced */
+	enum walls_tier tier;	      /* tried first */
+	enum walls_tier tier_least;   /* accepted; the same when a tier is forced */
 	int32_t keep[WALLS_KEEP_MAX]; /* open until walls_enter_late(); the ring stays */
 	uint32_t keep_count;
-	bool keep_stderr;      /* descriptor 2 stays too: debugging only */
-	bool root;             /* the broker's effective user is the outside's root */
-	uint64_t as_bytes;     /* RLIMIT_AS from the late stage on; 0: leave it */
-	uint64_t fsize_bytes;  /* RLIMIT_FSIZE: binds ring writes too; UINT64_MAX: leave it */
-	uint32_t uid, gid;     /* of the broker */
-	int32_t broker;        /* its process id */
+	bool keep_stderr;     /* descriptor 2 stays too: debugging only */
+	bool root;	      /* the broker's effective user is the outside's root */
+	bool memory_free;     /* no RLIMIT_AS: sanitizers reserve as they go */
+	uint64_t later_bytes; /* address space that is reserved between the two stages */
+	uint64_t fsize_bytes; /* RLIMIT_FSIZE: binds ring writes too; UINT64_MAX: leave it */
+	uint32_t uid, gid;    /* of the broker */
+	int32_t broker;	      /* its process id */
 	uint64_t namespaces[WALLS_NAMESPACES]; /* the broker's own: ours must differ */
 };
 
@@ -68,7 +69,8 @@ struct walls_plan {
 struct walls_state {
 	enum walls_tier tier;
 	bool up[WALL_COUNT];
-	int32_t landlock_abi; /* 0: this kernel has none */
+	int32_t landlock_abi;  /* 0: this kernel has none */
+	uint64_t memory_bytes; /* address space at the early stage; the limit later */
 	uint32_t filter_instructions;
 };
 
@@ -91,14 +93,14 @@ unsigned long walls_clone_flags(const struct walls_plan *plan);
 int walls_before_exec(void *plan);
 
 /* Both fill ret_state as far as they come, also when they fail. */
-int walls_enter_early(const struct walls_plan *plan, struct walls_state *ret_state,
-	struct report *report);
+int walls_enter_early(
+	const struct walls_plan *plan, struct walls_state *ret_state, struct report *report);
 /* `enable` makes the ring take submissions (client_enable); it is called when
  * no new descriptor can be made any more, and must return 0. NULL: no ring. */
 int walls_enter_late(const struct walls_plan *plan, int (*enable)(void *arg), void *arg,
 	struct walls_state *state, struct report *report);
 
-const char *walls_tier_name(enum walls_tier tier);  /* "T0" */
-const char *walls_wall_name(enum wall wall);        /* "root_empty" */
-const char *walls_wall_stops(enum wall wall);       /* what stops at it */
+const char *walls_tier_name(enum walls_tier tier);	  /* "T0" */
+const char *walls_wall_name(enum wall wall);		  /* "root_empty" */
+const char *walls_wall_stops(enum wall wall);		  /* what stops at it */
 bool walls_wall_in(enum wall wall, enum walls_tier tier); /* does the tier have it? */

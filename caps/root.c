@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "caps/state.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/base/fits.h"
+#include "kernel/base/must.h"
+
+struct caps_state *
+caps_state(struct world *world)
+{
+	void **at = world_caps(world);
+	struct heap *heap = world_heap(world);
+	struct caps_state *state;
+
+	if (*at)
+		return *at;
+	state = heap_take(heap, sizeof *state);
+	if (!state)
+		return NULL;
+	*state = (struct caps_state){.world = world, .heap = heap, .openings_free = UINT32_MAX};
+	state->piece = heap_take(heap, DEVICE_PIECE_BYTES);
+	if (!state->piece) {
+		heap_give(heap, state, sizeof *state);
+		return NULL;
+	}
+	*at = state;
+	return state;
+}
+
+void
+caps_world_end(struct world *world)
+{
+	struct caps_state *state = *world_caps(world);
+
+	if (!state)
+		return;
+	for (uint32_t i = 0; i < state->roots_count; i++)
+		heap_give(state->heap, state->roots[i].spec, strlen(state->roots[i].spec) + 1);
+	for (uint32_t i = 0; i < state->openings_count; i++)
+		heap_give(state->heap, state->openings[i].path, state->openings[i].path_bytes);
+	for (uint32_t i = 0; i < state->holes_count; i++)
+		heap_give(state->heap, state->holes[i].spec, strlen(state->holes[i].spec) + 1);
+	heap_give(state->heap, state->holes, state->holes_room * sizeof *state->holes);
+	heap_give(state->heap, state->roots, state->roots_room * sizeof *state->roots);
+	heap_give(state->heap, state->openings, state->openings_room * sizeof *state->openings);
+	heap_give(state->heap, state->piece, DEVICE_PIECE_BYTES);
+	heap_give(state->heap, state, sizeof *state);
+	*world_caps(world) = NULL;
+}
+
+/* Room for one more element of `bytes` in an array of the state. */
+static bool
+array_room(struct heap *heap, void **array, uint32_t count, uint32_t *room, uint64_t bytes)
+{
+	const uint32_t more = *room ? 2 * *room : 8;
+	void *moved;
+
+	if (count < *room)
+		return true;
+	moved = heap_resize(heap, *array, *room * bytes, more * bytes);
+	if (!moved)
+		return false;
+	*array = moved;
+	*room = more;
+	return true;
+}
+
+/* --- roots ----------------------------------------------------------------- */
+
+struct root *
+root_at(struct caps_state *state, uint32_t index)
+{
+	must(CAPS3, index < state->roots_count);
+	return &state->roots[index];
+}
+
+int32_t
+root_find(struct caps_state *state, const char *name, uint32_t name_bytes)
+{
+	for (uint32_t i = 0; i < state->roots_count; i++) {
+		const struct root *root = &state->roots[i];
+
+		if (!root->synthetic && strlen(root->name) == name_bytes &&
+			!memcmp(root->name, name, name_bytes))
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+static struct root *
+root_take(struct caps_state *state, const char *name, const char *spec)
+{
+	const uint64_t spec_bytes = strlen(spec) + 1;
+	void *roots = state->roots;
+	struct root *root;
+
+	if (state->roots_count == CAPS_ROOTS_MAX ||
+		!array_room(state->heap, &roots, state->roots_count, &state->roots_room,
+			sizeof *state->roots))
+		return NULL;
+	state->roots = roots;
+	root = &state->roots[state->roots_count];
+	*root = (struct root){.spec = heap_take(state->heap, spec_bytes)};
+	if (!root->spec)
+		return NULL;
+	memcpy(root->spec, spec, spec_bytes);
+	memcpy(root->name, name, strlen(name) + 1);
+	state->roots_count++;
+	return root;
+}
+
+int32_t
+root_synthetic(struct caps_state *state)
+{
+	struct root *root;
+
+	for (uint32_t i = 0; i < state->roots_count; i++)
+		if (state->roots[i].synthetic)
+			return (int32_t)i;
+	root = root_take(state, "/", "the names of its keys");
+	if (!root)
+		return -1;
+	root->kind = KIND_directory;
+	root->rights = RIGHT_read;
+	root->synthetic = true;
+	return (int32_t)(root - state->roots);
+}
+
+static bool
+kind_has_handle(enum kind_id kind)
+{
+	return kind == KIND_directory || kind == KIND_file || kind == KIND_stream;
+}
+
+static int
+root_check(struct caps_state *state, const struct caps_root *config, struct report *report)
+{
+	const uint64_t name_bytes = config->name ? strlen(config->name) : 0;
+
+	if (!name_bytes || name_bytes > CAPS_NAME_MAX) {
+		report_say(report, UINT64_MAX, "a key's name has 1 to %d bytes, not %llu", CAPS_NAME_MAX,
+			(unsigned long long)name_bytes);
+		return -EINVAL;
+	}
+	if (!kind_has_handle(config->kind) && config->kind != KIND_clock &&
+		config->kind != KIND_entropy) {
+		report_say(report, UINT64_MAX, "key %s: no root key of this kind can be made",
+			config->name);
+		return -EINVAL;
+	}
+	if (config->spec && strlen(config->spec) > CAPS_SPEC_MAX) {
+		report_say(report, UINT64_MAX, "key %s: its specification is longer than %d bytes",
+			config->name, CAPS_SPEC_MAX);
+		return -EINVAL;
+	}
+	if (root_find(state, config->name, (uint32_t)name_bytes) >= 0) {
+		report_say(report, UINT64_MAX, "two keys are named %s; give one another name (NAME=SPEC)",
+			config->name);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+static uint8_t
+type_of_kind(enum kind_id kind)
+{
+	if (kind == KIND_directory)
+		return DEVICE_TYPE_DIRECTORY;
+	return kind == KIND_file ? DEVICE_TYPE_FILE : DEVICE_TYPE_UNKNOWN;
+}
+
+/* A key to an opening; its grant is the root's own. */
+static struct key
+key_to(struct caps_state *state, uint32_t opening, uint32_t rights)
+{
+	const struct opening *o = &state->openings[opening];
+	const struct root *root = &state->roots[o->root];
+
+	return (struct key){.kind = o->kind,
+		.rights = rights,
+		.object = opening,
+		.generation = o->generation,
+		.grant = root->grant,
+		.grant_generation = root->grant_generation};
+}
+
+int
+caps_root_add(struct world *world, const struct caps_root *config, struct report *report,
+	struct key *ret_key)
+{
+	struct caps_state *state = caps_state(world);
+	struct grants *grants = world_grants(world);
+	const int error = state ? root_check(state, config, report) : -ENOMEM;
+	struct root *root;
+	uint32_t grant, opening;
+
+	if (error)
+		return error;
+	grant = grant_new(grants, GRANT_NONE);
+	if (grant == GRANT_NONE)
+		return -ENOMEM;
+	opening = opening_new(state,
+		&(struct opening){.root = state->roots_count,
+			.kind = (uint8_t)config->kind,
+			.type = type_of_kind(config->kind),
+			.handle = config->handle});
+	root = opening == UINT32_MAX ? NULL
+				     : root_take(state, config->name, config->spec ? config->spec : "");
+	if (!root) {
+		grant_cut(grants, grant);
+		return -ENOMEM;
+	}
+	root->kind = config->kind;
+	root->rights = config->rights;
+	root->flags = config->flags & CAPS_TTY ? config->flags | CAPS_LIVE : config->flags;
+	root->number = config->number;
+	root->seed = config->seed;
+	root->opening = opening;
+	root->grant = grant;
+	root->grant_generation = grants->at[grant].generation;
+	*ret_key = key_to(state, opening, config->rights);
+	return 0;
+}
+
+bool
+caps_root_at(struct world *world, uint32_t index, struct caps_root_view *ret_view)
+{
+	struct caps_state *state = caps_state(world);
+	const struct root *root;
+
+	if (!state || index >= state->roots_count)
+		return false;
+	root = &state->roots[index];
+	*ret_view = (struct caps_root_view){
+		.name = root->name,
+		.spec = root->spec,
+		.kind = root->kind,
+		.rights = root->rights,
+		.flags = root->flags,
+		.handle = root->synthetic ? 0 : state->openings[root->opening].handle,
+		.number = root->number,
+		.counts = root->counts,
+	};
+	return true;
+}
+
+void
+caps_root_cut(struct world *world, const char *name)
+{
+	struct caps_state *state = caps_state(world);
+	const int32_t index = state ? root_find(state, name, (uint32_t)strlen(name)) : -1;
+
+	if (index >= 0)
+		grant_cut(world_grants(world), state->roots[index].grant);
+}
+
+/* --- openings ---------------------------------------------------------------- */
+
+uint32_t
+opening_new(struct caps_state *state, const struct opening *like)
+{
+	const uint64_t cost = like->payer ? heap_cost(sizeof *like) + heap_cost(like->path_bytes) : 0;
+	const bool reuse = state->openings_free != UINT32_MAX;
+	const uint32_t index = reuse ? state->openings_free : state->openings_count;
+	void *openings = state->openings;
+	char *path = NULL;
+	struct opening *o;
+
+	if (cost && !bank_take(&like->payer->bank, cost))
+		return UINT32_MAX;
+	if (like->path_bytes)
+		path = heap_take(state->heap, like->path_bytes);
+	if ((like->path_bytes && !path) ||
+		(!reuse && !array_room(state->heap, &openings, index, &state->openings_room, sizeof *o))) {
+		heap_give(state->heap, path, like->path_bytes);
+		if (cost)
+			bank_give(&like->payer->bank, cost);
+		return UINT32_MAX;
+	}
+	state->openings = openings;
+	o = &state->openings[index];
+	if (reuse)
+		state->openings_free = o->root;
+	else
+		state->openings_count++;
+
+	const uint32_t generation = reuse ? o->generation : 1;
+
+	*o = *like;
+	o->generation = generation;
+	o->state = OPENING_LIVE;
+	o->path = path;
+	if (path)
+		memcpy(path, like->path, like->path_bytes);
+	return index;
+}
+
+void
+opening_end(struct caps_state *state, uint32_t index)
+{
+	struct opening *o = &state->openings[index];
+	struct device_request request = {.op = DEVICE_CLOSE, .handle = o->handle};
+	const uint32_t generation = o->generation + 1;
+
+	must(CAPS1, o->state != OPENING_FREE);
+	if (o->state == OPENING_LIVE && kind_has_handle(o->kind))
+		world_submit_detached(state->world, &request);
+	if (o->payer)
+		bank_give(&o->payer->bank, heap_cost(sizeof *o) + heap_cost(o->path_bytes));
+	heap_give(state->heap, o->path, o->path_bytes);
+	*o = (struct opening){.generation = generation, .root = state->openings_free};
+	state->openings_free = index;
+}
+
+struct opening *
+opening_of(struct caps_state *state, const struct key *key)
+{
+	struct opening *o;
+
+	if (key_is_void(key) || key->object >= state->openings_count)
+		return NULL;
+	o = &state->openings[key->object];
+	if (o->state == OPENING_FREE || o->generation != key->generation || o->kind != key->kind)
+		return NULL;
+	return o;
+}
+
+enum rc
+key_use(struct caps_state *state, const struct key *key, enum kind_id kind, uint32_t rights,
+	struct opening **ret_opening)
+{
+	struct opening *o = opening_of(state, key);
+
+	if (!o)
+		return RC_VOID;
+	if (o->kind != kind)
+		return RC_WRONG_KIND;
+	if (!key_alive(world_grants(state->world), key))
+		return RC_REVOKED;
+	if ((key->rights & rights) != rights)
+		return RC_NO_RIGHT;
+	if (o->state != OPENING_LIVE)
+		return RC_GONE;
+	*ret_opening = o;
+	return RC_OK;
+}
+
+bool
+opening_ready(struct call *call, struct caps_state *state, uint32_t index, uint32_t *asked,
+	enum call_end *ret_end)
+{
+	struct opening *o = &state->openings[index];
+	const struct root *root = &state->roots[o->root];
+	struct device_request request = {.op = DEVICE_OPEN,
+		.handle = state->openings[root->opening].handle,
+		.path = o->path,
+		.path_bytes = o->path_bytes,
+		.flags = o->mode};
+
+	*ret_end = CALL_DONE;
+	if (o->state == OPENING_LOST && call->completion && *asked == index + 1) {
+		const int64_t result = call->completion->result;
+
+		*asked = 0;
+		if (result < 0) {
+			o->state = OPENING_GONE;
+			o->error = (uint8_t)-result;
+		} else {
+			o->state = OPENING_LIVE;
+			o->handle = (uint32_t)result;
+			o->inode = call->completion->stat.inode;
+		}
+		call_consume(call);
+	}
+	if (o->state == OPENING_LOST) {
+		*asked = index + 1;
+		*ret_end = call_submit(call, &request);
+		return false;
+	}
+	return o->state == OPENING_LIVE;
+}
+
+/* --- images -------------------------------------------------------------------- */
+
+/* A key as its root's name and what was narrowed since; and the place below
+ * the root, so that it can be opened again. */
+void
+root_image_write(struct world *world, const struct key *key, struct sink *sink)
+{
+	struct caps_state *state = caps_state(world);
+	const struct opening *o = state ? opening_of(state, key) : NULL;
+	const struct root *root = o ? &state->roots[o->root] : NULL;
+
+	sink_text(sink, root ? root->name : "", root ? (uint32_t)strlen(root->name) : 0);
+	sink_text(sink, root ? root->spec : "", root ? (uint32_t)strlen(root->spec) : 0);
+	sink_u32(sink, key->rights);
+	sink_u32(sink, root ? root->flags : 0);
+	sink_u64(sink, root ? root->seed : 0);
+	sink_u8(sink, key->kind);
+	sink_u8(sink, root ? (uint8_t)root->kind : 0);
+	sink_u8(sink, o ? o->type : 0);
+	sink_u32(sink, o ? o->mode : 0);
+	sink_u64(sink, o ? o->inode : 0);
+	sink_text(sink, o ? o->path : "", o ? o->path_bytes : 0);
+}
+
+/* Whether the image's key may stand for what this world holds under the name. */
+static bool
+bind_fits(const struct root *root, enum kind_id root_kind, enum kind_id kind, uint32_t path_bytes)
+{
+	if (root->kind != root_kind || path_bytes > DEVICE_PATH_MAX)
+		return false;
+	if (!path_bytes)
+		return kind == root_kind;
+	return root_kind == KIND_directory && (kind == KIND_directory || kind == KIND_file);
+}
+
+/* What an image says of a key. Texts lie in the image. */
+struct imaged {
+	const char *name, *spec;
+	uint32_t name_bytes, spec_bytes, rights, flags;
+	uint64_t seed;
+	enum kind_id root_kind;
+	struct opening like;
+};
+
+static void
+imaged_read(struct bytes_in *in, struct imaged *ret)
+{
+	ret->name = (const char *)bytes_text(in, &ret->name_bytes);
+	ret->spec = (const char *)bytes_text(in, &ret->spec_bytes);
+	ret->rights = bytes_u32(in);
+	ret->flags = bytes_u32(in);
+	ret->seed = bytes_u64(in);
+	ret->like.kind = bytes_u8(in);
+	ret->root_kind = bytes_u8(in);
+	ret->like.type = bytes_u8(in);
+	ret->like.mode = bytes_u32(in);
+	ret->like.inode = bytes_u64(in);
+	ret->like.path = (char *)(uintptr_t)bytes_text(in, &ret->like.path_bytes);
+}
+
+/* Remembered so that the user can be told what the image would have wanted. */
+static void
+hole_add(struct caps_state *state, struct domain *domain, const struct imaged *imaged)
+{
+	void *holes = state->holes;
+	struct hole *hole;
+
+	if (imaged->name_bytes > CAPS_NAME_MAX || imaged->spec_bytes > CAPS_SPEC_MAX ||
+		memchr(imaged->name, 0, imaged->name_bytes))
+		return;
+	for (uint32_t i = 0; i < state->holes_count; i++)
+		if (state->holes[i].domain == domain &&
+			strlen(state->holes[i].name) == imaged->name_bytes &&
+			!memcmp(state->holes[i].name, imaged->name, imaged->name_bytes))
+			return;
+	if (state->holes_count == CAPS_ROOTS_MAX ||
+		!array_room(state->heap, &holes, state->holes_count, &state->holes_room, sizeof *hole))
+		return;
+	state->holes = holes;
+	hole = &state->holes[state->holes_count];
+	*hole = (struct hole){.domain = domain,
+		.spec = heap_take(state->heap, imaged->spec_bytes + 1),
+		.kind = imaged->root_kind,
+		.rights = imaged->rights,
+		.flags = imaged->flags,
+		.seed = imaged->seed};
+	if (!hole->spec)
+		return;
+	memcpy(hole->name, imaged->name, imaged->name_bytes);
+	for (uint32_t i = 0; i < imaged->spec_bytes; i++) /* no 0 inside: its length is its own */
+		hole->spec[i] = imaged->spec[i] ? imaged->spec[i] : '?';
+	state->holes_count++;
+}
+
+bool
+caps_hole_at(struct domain *domain, uint32_t index, struct caps_hole *ret_hole)
+{
+	struct caps_state *state = caps_state(domain->world);
+
+	for (uint32_t i = 0; state && i < state->holes_count; i++) {
+		const struct hole *hole = &state->holes[i];
+
+		if (hole->domain != domain || index--)
+			continue;
+		*ret_hole = (struct caps_hole){.name = hole->name,
+			.spec = hole->spec,
+			.kind = hole->kind,
+			.rights = hole->rights,
+			.flags = hole->flags,
+			.seed = hole->seed};
+		return true;
+	}
+	return false;
+}
+
+bool
+root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
+	struct key *ret_key)
+{
+	struct caps_state *state = caps_state(world);
+	struct imaged imaged = {0};
+	struct opening *like = &imaged.like;
+	const struct root *root;
+	uint32_t opening;
+	int32_t found;
+
+	imaged_read(in, &imaged);
+	if (in->bad || !state || !imaged.name_bytes)
+		return false;
+	found = root_find(state, imaged.name, imaged.name_bytes);
+	if (found < 0) {
+		hole_add(state, domain, &imaged);
+		return false;
+	}
+	root = &state->roots[found];
+	if (!bind_fits(root, imaged.root_kind, like->kind, like->path_bytes))
+		return false;
+	if (!like->path_bytes) {
+		*ret_key = key_to(state, root->opening, imaged.rights & root->rights);
+		return true;
+	}
+	/* The mode may ask for no more than the receiver's root gives. */
+	if (!(root->rights & (RIGHT_write | RIGHT_append)))
+		like->mode &= ~(uint32_t)DEVICE_FOR_WRITE;
+	like->mode &= DEVICE_FOR_READ | DEVICE_FOR_WRITE | DEVICE_APPENDING | DEVICE_DIRECTORY |
+		DEVICE_FOLLOW;
+	like->root = (uint32_t)found;
+	like->payer = domain;
+	opening = opening_new(state, like);
+	if (opening == UINT32_MAX)
+		return false;
+	state->openings[opening].state = OPENING_LOST;
+	*ret_key = key_to(state, opening, imaged.rights & state->roots[found].rights);
+	return true;
+}
+
+void
+root_on_cut(struct world *world, const struct key *key)
+{
+	struct caps_state *state = caps_state(world);
+	const struct opening *o = state ? opening_of(state, key) : NULL;
+
+	/* A root's own handle stays: it is the host's, and other grants may use it. */
+	if (o && o->path_bytes)
+		opening_end(state, key->object);
+}

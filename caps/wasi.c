@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "caps/wasi.h"
+
+#include <string.h>
+
+#include "kernel/base/must.h"
+
+enum {
+#define WASI(name, sig, key, right) CALL_##name,
+#include "caps/wasi.def"
+#undef WASI
+	CALL_COUNT
+};
+
+const char *
+wasi_name(int call_number)
+{
+	static const char *const names[CALL_COUNT] = {
+#define WASI(name, sig, key, right) #name,
+#include "caps/wasi.def"
+#undef WASI
+	};
+
+	return names[call_number];
+}
+
+struct wasi *
+wasi_of(const struct domain *domain)
+{
+	return domain->personality;
+}
+
+/* --- the frame of a call ------------------------------------------------------- */
+
+enum { DENIED_CODE = 77 };
+
+/* A call that is over starts the next one with nothing in mind. */
+static enum call_end
+ended(struct call *call, struct wasi *wasi, enum call_end end)
+{
+	if (end == CALL_WAIT || end == CALL_DRY || end == CALL_FULL)
+		return end;
+	wasi->stage = 0;
+	wasi->words[0] = wasi->words[1] = 0;
+	wasi->asked = 0;
+	if (wasi->denied && wasi->stop_on_denied) {
+		wasi->denied_end = true;
+		call->code = DENIED_CODE;
+		return CALL_EXIT;
+	}
+	return end;
+}
+
+static enum call_end
+run(struct call *call, int number, enum call_end (*body)(struct call *, struct wasi *))
+{
+	struct wasi *wasi = wasi_of(call->domain);
+
+	wasi->call_number = number;
+	wasi->denied = false;
+	return ended(call, wasi, body(call, wasi));
+}
+
+#define WASI(name, sig, key, right) \
+	static enum call_end run_##name(struct call *call) \
+	{ \
+		return run(call, CALL_##name, wasi_##name); \
+	}
+#include "caps/wasi.def"
+#undef WASI
+
+static const struct import_def wasi_preview1[] = {
+#define WASI(name, sig, key, right) {"wasi_snapshot_preview1", #name, sig, run_##name},
+#include "caps/wasi.def"
+#undef WASI
+	{0},
+};
+
+/* --- caps_all ------------------------------------------------------------------- */
+
+static void
+none_image_write(struct world *world, const struct key *key, struct sink *sink)
+{
+	(void)world;
+	(void)key;
+	(void)sink;
+}
+
+static bool
+none_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
+	struct key *ret_key)
+{
+	(void)world;
+	(void)domain;
+	(void)in;
+	(void)ret_key;
+	return false;
+}
+
+static void
+none_on_cut(struct world *world, const struct key *key)
+{
+	(void)world;
+	(void)key;
+}
+
+static const struct kind kinds[] = {
+#define KIND(name, fork, image, what) \
+	{#name, FORK_##fork, image##_image_write, image##_image_bind, image##_on_cut},
+#include "caps/kinds.def"
+#undef KIND
+};
+
+_Static_assert(sizeof kinds / sizeof kinds[0] == KIND_COUNT, "a row per kind");
+
+static const struct import_def *const import_tables[] = {wasi_preview1, NULL};
+
+static const struct personality personality = {
+	.make = wasi_make,
+	.end = wasi_end,
+	.image_write = wasi_image_write,
+	.image_read = wasi_image_read,
+};
+
+const struct caps caps_all = {
+	.kinds = kinds,
+	.kinds_count = KIND_COUNT,
+	.import_tables = import_tables,
+	.personality = &personality,
+	.world_end = caps_world_end,
+};
+
+/* --- answers ------------------------------------------------------------------------ */
+
+enum call_end
+answer(struct call *call, enum wasi_errno error)
+{
+	call->slots[0] = error;
+	return CALL_DONE;
+}
+
+uint64_t *
+progress(struct call *call, uint64_t bytes)
+{
+	uint64_t *done = &call->domain->progress;
+
+	*done = min_u64(*done, bytes);
+	return done;
+}
+
+bool
+charge(struct call *call, uint64_t more)
+{
+	return call_charge(call, add_saturating(PRICE_HOST_CALL, more));
+}
+
+enum wasi_errno
+errno_of_device(int64_t result)
+{
+	static const uint8_t map[DEVICE_ERROR_COUNT] = {
+		[DEVICE_OK] = WASI_ESUCCESS, [DEVICE_EPERM] = WASI_EPERM,
+		[DEVICE_ENOENT] = WASI_ENOENT, [DEVICE_EIO] = WASI_EIO, [DEVICE_EBADF] = WASI_EBADF,
+		[DEVICE_EAGAIN] = WASI_EAGAIN, [DEVICE_ENOMEM] = WASI_ENOMEM,
+		[DEVICE_EACCES] = WASI_EACCES, [DEVICE_EBUSY] = WASI_EBUSY,
+		[DEVICE_EEXIST] = WASI_EEXIST, [DEVICE_EXDEV] = WASI_EXDEV,
+		[DEVICE_ENOTDIR] = WASI_ENOTDIR, [DEVICE_EISDIR] = WASI_EISDIR,
+		[DEVICE_EINVAL] = WASI_EINVAL, [DEVICE_ENFILE] = WASI_ENFILE,
+		[DEVICE_EMFILE] = WASI_EMFILE, [DEVICE_EFBIG] = WASI_EFBIG,
+		[DEVICE_ENOSPC] = WASI_ENOSPC, [DEVICE_ESPIPE] = WASI_ESPIPE,
+		[DEVICE_EROFS] = WASI_EROFS, [DEVICE_EMLINK] = WASI_EMLINK,
+		[DEVICE_EPIPE] = WASI_EPIPE, [DEVICE_ENAMETOOLONG] = WASI_ENAMETOOLONG,
+		[DEVICE_ENOTEMPTY] = WASI_ENOTEMPTY, [DEVICE_ELOOP] = WASI_ELOOP,
+		[DEVICE_EOVERFLOW] = WASI_EOVERFLOW, [DEVICE_ENOTSUP] = WASI_ENOTSUP,
+		[DEVICE_ECANCELED] = WASI_ECANCELED, [DEVICE_ETIMEDOUT] = WASI_ETIMEDOUT,
+		[DEVICE_ECONNRESET] = WASI_ECONNRESET, [DEVICE_ENOTCONN] = WASI_ENOTCONN,
+		[DEVICE_EDQUOT] = WASI_EDQUOT, [DEVICE_ETXTBSY] = WASI_ETXTBSY,
+		[DEVICE_EREVOKED] = WASI_ENOTCAPABLE, [DEVICE_ECAPABILITY] = WASI_ENOTCAPABLE,
+		[DEVICE_EUNSUITABLE] = WASI_ENOTCAPABLE,
+	};
+
+	if (result >= 0)
+		return WASI_ESUCCESS;
+	return result > -DEVICE_ERROR_COUNT ? (enum wasi_errno)map[-result] : WASI_EIO;
+}
+
+static struct root *
+root_of(struct wasi *wasi, const struct key *key)
+{
+	const struct opening *o = opening_of(wasi->state, key);
+
+	return o ? root_at(wasi->state, o->root) : NULL;
+}
+
+/* What to give so that it is allowed: the place under the guest's name of the key. */
+enum call_end
+refuse(struct call *call, struct wasi *wasi, enum rc rc, const struct key *key, struct path path,
+	const char *need)
+{
+	struct root *root = root_of(wasi, key);
+	const struct opening *o = opening_of(wasi->state, key);
+	const struct path spec = {root ? root->spec : "", root ? (uint32_t)strlen(root->spec) : 0};
+
+	if (rc == RC_GONE && o && o->state == OPENING_GONE) {
+		why_say(wasi, errno_of_device(-(int64_t)o->error), key, (struct path){o->path, o->path_bytes},
+			"it was open when the image was made and cannot be opened again here",
+			"resume with the same file in place under ", spec);
+		return answer(call, errno_of_device(-(int64_t)o->error));
+	}
+	wasi->denied = true;
+	if (root)
+		root->counts.denied++;
+	if (rc == RC_NO_RIGHT)
+		why_say(wasi, WASI_ENOTCAPABLE, key, path, need, "give more than ", spec);
+	else if (rc == RC_REVOKED)
+		why_say(wasi, WASI_ENOTCAPABLE, key, path, "the key was revoked", "grant anew: ", spec);
+	else
+		why_say(wasi, WASI_ENOTCAPABLE, key, path, need, "", (struct path){"", 0});
+	return answer(call, WASI_ENOTCAPABLE);
+}
+
+enum call_end
+device_answer(struct call *call, struct wasi *wasi, int64_t result, const struct key *key,
+	struct path path)
+{
+	const enum wasi_errno error = errno_of_device(result);
+	struct root *root = root_of(wasi, key);
+	const struct path spec = {root ? root->spec : "", root ? (uint32_t)strlen(root->spec) : 0};
+
+	if (result == -DEVICE_ENOENT && root)
+		root->counts.missing++;
+	if (error != WASI_ENOTCAPABLE)
+		return answer(call, error);
+	wasi->denied = true;
+	if (root)
+		root->counts.denied++;
+	if (result == -DEVICE_ECAPABILITY)
+		why_say(wasi, error, key, path, "the path leads out of what the key gives",
+			"grant the directory it leads to: --dir HOST::GUEST, beside ", spec);
+	else if (result == -DEVICE_EREVOKED)
+		why_say(wasi, error, key, path, "the key was revoked", "grant anew: ", spec);
+	else
+		why_say(wasi, error, key, path, "it is neither a regular file nor a directory",
+			"pass it as a stream, for example --stdin FILE", (struct path){"", 0});
+	return answer(call, error);
+}
+
+/* --- the domain's storage -------------------------------------------------------------- */
+
+void *
+wasi_take(struct wasi *wasi, uint64_t bytes)
+{
+	const uint64_t cost = heap_cost(bytes);
+	void *block;
+
+	if (!bank_take(&wasi->domain->bank, cost))
+		return NULL;
+	block = heap_take(wasi->state->heap, bytes);
+	if (!block) {
+		bank_give(&wasi->domain->bank, cost);
+		return NULL;
+	}
+	wasi->charged += cost;
+	return block;
+}
+
+void
+wasi_give(struct wasi *wasi, void *block, uint64_t bytes)
+{
+	if (!block)
+		return;
+	heap_give(wasi->state->heap, block, bytes);
+	bank_give(&wasi->domain->bank, heap_cost(bytes));
+	must(WASI2, wasi->charged >= heap_cost(bytes));
+	wasi->charged -= heap_cost(bytes);
+}
+
+void *
+wasi_resize(struct wasi *wasi, void *block, uint64_t from, uint64_t to)
+{
+	void *moved = wasi_take(wasi, to);
+
+	if (!moved)
+		return NULL;
+	if (block)
+		memcpy(moved, block, min_u64(from, to));
+	wasi_give(wasi, block, from);
+	return moved;
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wasi_path.c - calls that name a file without opening it, as orders on a
+ * directory's key. Those that take a last name away first look whose it is, so
+ * that its number is not told of another file later (wasi_stat.c). */
+#include "caps/wasi.h"
+
+static bool
+charge_path(struct call *call, uint64_t bytes)
+{
+	return charge(call, PRICE_REQUEST + PRICE_NAME_BYTE * bytes);
+}
+
+static struct key *
+key_of(struct wasi *wasi, const struct place *place)
+{
+	return &wasi->domain->slots[place->slot];
+}
+
+/* Where a change is to happen: beneath a directory's key, or it is refused.
+ * `makes`: the last name need not be there. */
+enum makes { NAME_IS_THERE, NAME_IS_MADE };
+
+static bool
+change_place(struct call *call, struct wasi *wasi, uint32_t fd, enum wasi_right right, uint32_t at,
+	uint32_t bytes, enum makes makes, struct place *ret_place, enum call_end *ret_end)
+{
+	if (!place_find(call, wasi, fd, RIGHT_BIT(right), at, bytes, ret_place, ret_end))
+		return false;
+	if (ret_place->kind == PLACE_BENEATH)
+		return true;
+	if (ret_place->kind == PLACE_MISSING && (makes == NAME_IS_THERE || !ret_place->in_synthetic))
+		*ret_end = place_missing(call, wasi, ret_place);
+	else
+		*ret_end = place_fixed(call, wasi, ret_place);
+	return false;
+}
+
+static enum call_end
+not_for_writing(struct call *call, struct wasi *wasi, enum rc rc, const struct place *place)
+{
+	return refuse(call, wasi, rc, key_of(wasi, place), place->path,
+		rc == RC_VOID ? "the descriptor has no key" : "the key is not for writing");
+}
+
+/* Sends, or takes what came. False: return *ret_end. */
+static bool
+asked(struct call *call, struct wasi *wasi, struct device_request *request,
+	const struct place *place, enum call_end *ret_end)
+{
+	if (!call->completion) {
+		*ret_end = call_submit(call, request);
+		return false;
+	}
+	if (call->completion->result >= 0)
+		return true;
+	*ret_end = device_answer(call, wasi, call->completion->result, key_of(wasi, place), place->path);
+	return false;
+}
+
+/* Looks at what a name means and takes the answer, or goes without one. False:
+ * return *ret_end. */
+static bool
+looked(struct call *call, struct wasi *wasi, const struct place *place, uint32_t flags,
+	struct device_stat *ret_stat, enum call_end *ret_end)
+{
+	struct device_request request;
+
+	*ret_stat = (struct device_stat){0};
+	if (directory_stat_at(wasi->state, key_of(wasi, place), place->path, flags, &request) != RC_OK)
+		return true;
+	if (!call->completion) {
+		*ret_end = call_submit(call, &request);
+		return false;
+	}
+	if (call->completion->result >= 0)
+		*ret_stat = call->completion->stat;
+	call_consume(call);
+	return true;
+}
+
+/* Its number means nothing any more once this name is gone. */
+static bool
+is_last_name(const struct device_stat *stat)
+{
+	return stat->inode && (stat->type == DEVICE_TYPE_DIRECTORY || stat->links <= 1);
+}
+
+static uint32_t
+root_index(struct wasi *wasi, const struct key *key)
+{
+	return opening_of(wasi->state, key)->root;
+}
+
+/* --- making ------------------------------------------------------------------------ */
+
+/* It was made, or its times were set: the domain's own clock says when. */
+static enum call_end
+made(struct call *call, struct wasi *wasi, const struct place *place, uint32_t flags,
+	uint32_t fstflags, uint64_t access_ns, uint64_t modify_ns)
+{
+	struct device_stat stat;
+	enum call_end end;
+
+	if (key_of(wasi, place)->rights & RIGHT_times)
+		return answer(call, WASI_ESUCCESS);
+	if (!looked(call, wasi, place, flags, &stat, &end))
+		return end;
+	if (stat.inode)
+		inode_touch(call, wasi, key_of(wasi, place), stat.inode, fstflags, access_ns, modify_ns);
+	return answer(call, WASI_ESUCCESS);
+}
+
+enum { MAKE_ASK, MAKE_LOOK };
+
+enum call_end
+wasi_path_create_directory(struct call *call, struct wasi *wasi)
+{
+	struct device_request request;
+	struct place place;
+	enum call_end end;
+	enum rc rc;
+
+	if (!charge_path(call, arg(call, 2)))
+		return CALL_DRY;
+	if (!change_place(call, wasi, arg(call, 0), R_PATH_CREATE_DIRECTORY, arg(call, 1), arg(call, 2),
+		    NAME_IS_MADE, &place, &end))
+		return end;
+	rc = directory_change(wasi->state, key_of(wasi, &place), DEVICE_MKDIR, place.path, &request);
+	if (rc)
+		return not_for_writing(call, wasi, rc, &place);
+	if (wasi->stage == MAKE_ASK) {
+		if (!asked(call, wasi, &request, &place, &end))
+			return end;
+		call_consume(call);
+		wasi->stage = MAKE_LOOK;
+	}
+	return made(call, wasi, &place, 0, FSTFLAG_ATIM_NOW | FSTFLAG_MTIM_NOW, 0, 0);
+}
+
+enum call_end
+wasi_path_symlink(struct call *call, struct wasi *wasi)
+{
+	const struct path says = {(const char *)call_mem(call, arg(call, 0), arg(call, 1)), arg(call, 1)};
+	struct device_request request;
+	struct place place;
+	enum call_end end;
+	enum rc rc;
+
+	if (!charge_path(call, (uint64_t)arg(call, 1) + arg(call, 4)))
+		return CALL_DRY;
+	if (!change_place(call, wasi, arg(call, 2), R_PATH_SYMLINK, arg(call, 3), arg(call, 4),
+		    NAME_IS_MADE, &place, &end))
+		return end;
+	if (!says.text)
+		return answer(call, WASI_EFAULT);
+	if (!says.bytes)
+		return answer(call, WASI_ENOENT);
+	if (says.bytes > WASI_PATH_MAX)
+		return answer(call, WASI_ENAMETOOLONG);
+	if (memchr(says.text, 0, says.bytes))
+		return answer(call, WASI_EINVAL);
+	if (says.text[0] == '/')
+		return refuse(call, wasi, RC_OK, key_of(wasi, &place), says,
+			"a link says a relative path; this one begins with /");
+	rc = directory_symlink(wasi->state, key_of(wasi, &place), place.path, says, &request);
+	if (rc)
+		return not_for_writing(call, wasi, rc, &place);
+	if (wasi->stage == MAKE_ASK) {
+		if (!asked(call, wasi, &request, &place, &end))
+			return end;
+		call_consume(call);
+		wasi->stage = MAKE_LOOK;
+	}
+	return made(call, wasi, &place, 0, FSTFLAG_ATIM_NOW | FSTFLAG_MTIM_NOW, 0, 0);
+}
+
+enum call_end
+wasi_path_link(struct call *call, struct wasi *wasi)
+{
+	struct place from, to;
+	struct device_request request;
+	enum call_end end;
+	enum rc rc;
+
+	if (!charge_path(call, (uint64_t)arg(call, 3) + arg(call, 6)))
+		return CALL_DRY;
+	if (arg(call, 1)) /* a link to what a link says: refused, as by other hosts */
+		return answer(call, WASI_EINVAL);
+	if (!change_place(call, wasi, arg(call, 0), R_PATH_LINK_SOURCE, arg(call, 2), arg(call, 3),
+		    NAME_IS_THERE, &from, &end) ||
+		!change_place(call, wasi, arg(call, 4), R_PATH_LINK_TARGET, arg(call, 5), arg(call, 6),
+			NAME_IS_MADE, &to, &end))
+		return end;
+	rc = directory_two(wasi->state, DEVICE_LINK, key_of(wasi, &from), from.path, key_of(wasi, &to),
+		to.path, &request);
+	if (rc == RC_BAD_WORD)
+		return answer(call, WASI_EXDEV);
+	if (rc)
+		return not_for_writing(call, wasi, rc, &to);
+	if (!asked(call, wasi, &request, &to, &end))
+		return end;
+	return answer(call, WASI_ESUCCESS);
+}
+
+/* --- taking away --------------------------------------------------------------------- */
+
+enum { REMOVE_LOOK, REMOVE_ASK };
+
+static enum call_end
+remove_name(struct call *call, struct wasi *wasi, enum device_op op, enum wasi_right right)
+{
+	struct device_request request;
+	struct place place;
+	enum call_end end;
+	enum rc rc;
+
+	if (!charge_path(call, arg(call, 2)))
+		return CALL_DRY;
+	if (!change_place(call, wasi, arg(call, 0), right, arg(call, 1), arg(call, 2), NAME_IS_THERE,
+		    &place, &end))
+		return end;
+	rc = directory_change(wasi->state, key_of(wasi, &place), op, place.path, &request);
+	if (rc)
+		return not_for_writing(call, wasi, rc, &place);
+	if (wasi->stage == REMOVE_LOOK && wasi->inodes.count) {
+		struct device_stat stat;
+
+		if (!looked(call, wasi, &place, 0, &stat, &end))
+			return end;
+		wasi->words[0] = is_last_name(&stat) ? stat.inode : 0;
+	}
+	wasi->stage = REMOVE_ASK;
+	if (!asked(call, wasi, &request, &place, &end))
+		return end;
+	inode_forget(wasi, root_index(wasi, key_of(wasi, &place)), wasi->words[0]);
+	return answer(call, WASI_ESUCCESS);
+}
+
+enum call_end
+wasi_path_unlink_file(struct call *call, struct wasi *wasi)
+{
+	return remove_name(call, wasi, DEVICE_UNLINK, R_PATH_UNLINK_FILE);
+}
+
+enum call_end
+wasi_path_remove_directory(struct call *call, struct wasi *wasi)
+{
+	return remove_name(call, wasi, DEVICE_RMDIR, R_PATH_REMOVE_DIRECTORY);
+}
+
+enum { RENAME_LOOK_TO, RENAME_LOOK_FROM, RENAME_ASK };
+
+/* Whose last name the move would take: words[0]. False: return *ret_end. */
+static bool
+rename_looked(struct call *call, struct wasi *wasi, const struct place *from,
+	const struct place *to, enum call_end *ret_end)
+{
+	struct device_stat stat;
+
+	if (wasi->stage == RENAME_LOOK_TO && wasi->inodes.count) {
+		if (!looked(call, wasi, to, 0, &stat, ret_end))
+			return false;
+		wasi->words[0] = is_last_name(&stat) ? stat.inode : 0;
+		wasi->stage = RENAME_LOOK_FROM;
+	}
+	if (wasi->stage == RENAME_LOOK_FROM && wasi->words[0]) {
+		if (!looked(call, wasi, from, 0, &stat, ret_end))
+			return false;
+		if (stat.inode == wasi->words[0]) /* onto itself: nothing goes */
+			wasi->words[0] = 0;
+	}
+	wasi->stage = RENAME_ASK;
+	return true;
+}
+
+enum call_end
+wasi_path_rename(struct call *call, struct wasi *wasi)
+{
+	struct place from, to;
+	struct device_request request;
+	enum call_end end;
+	enum rc rc;
+
+	if (!charge_path(call, (uint64_t)arg(call, 2) + arg(call, 5)))
+		return CALL_DRY;
+	if (!change_place(call, wasi, arg(call, 0), R_PATH_RENAME_SOURCE, arg(call, 1), arg(call, 2),
+		    NAME_IS_THERE, &from, &end) ||
+		!change_place(call, wasi, arg(call, 3), R_PATH_RENAME_TARGET, arg(call, 4), arg(call, 5),
+			NAME_IS_MADE, &to, &end))
+		return end;
+	rc = directory_two(wasi->state, DEVICE_RENAME, key_of(wasi, &from), from.path,
+		key_of(wasi, &to), to.path, &request);
+	if (rc == RC_BAD_WORD)
+		return answer(call, WASI_EXDEV);
+	if (rc)
+		return not_for_writing(call, wasi, rc, &to);
+	if (!rename_looked(call, wasi, &from, &to, &end))
+		return end;
+	if (!asked(call, wasi, &request, &from, &end))
+		return end;
+	inode_forget(wasi, root_index(wasi, key_of(wasi, &to)), wasi->words[0]);
+	return answer(call, WASI_ESUCCESS);
+}
+
+/* --- looking ------------------------------------------------------------------------- */
+
+enum call_end
+wasi_path_readlink(struct call *call, struct wasi *wasi)
+{
+	const uint32_t bytes = arg(call, 4);
+	uint8_t *to = call_mem(call, arg(call, 3), bytes), *result = call_mem(call, arg(call, 5), 4);
+	struct device_request request;
+	struct place place;
+	enum call_end end;
+	uint64_t got;
+	enum rc rc;
+
+	if (!charge_path(call, (uint64_t)arg(call, 2) + min_u64(bytes, WASI_PATH_MAX)))
+		return CALL_DRY;
+	if (!place_find(call, wasi, arg(call, 0), RIGHT_BIT(R_PATH_READLINK), arg(call, 1),
+		    arg(call, 2), &place, &end))
+		return end;
+	if (!to || !result)
+		return answer(call, WASI_EFAULT);
+	if (place.kind == PLACE_MISSING)
+		return place_missing(call, wasi, &place);
+	if (place.kind != PLACE_BENEATH)
+		return answer(call, WASI_EINVAL); /* no link */
+	rc = directory_readlink(wasi->state, key_of(wasi, &place), place.path, WASI_PATH_MAX, &request);
+	if (rc)
+		return refuse(call, wasi, rc, key_of(wasi, &place), place.path,
+			"the key is not for reading");
+	if (!asked(call, wasi, &request, &place, &end))
+		return end;
+	got = min_u64(bytes, call->completion->data_bytes);
+	if (got)
+		memcpy(to, call->completion->data, got);
+	store_word(result, got, 4);
+	return answer(call, WASI_ESUCCESS);
+}
+
+/* A name of the synthetic root is looked at. */
+static enum call_end
+stat_key(struct call *call, struct wasi *wasi, const struct place *place, uint8_t *to)
+{
+	const struct key *key = key_of(wasi, place);
+	struct device_request request;
+	enum call_end end;
+	enum rc rc;
+
+	if (key->kind != KIND_file) {
+		const struct device_stat stat = {.links = 1,
+			.type = stream_is_tty(wasi->state, key) ? DEVICE_TYPE_CHARACTER
+								: DEVICE_TYPE_UNKNOWN};
+
+		return answer(call, stat_put(wasi, key, &stat, to) ? WASI_ESUCCESS : WASI_ENOMEM);
+	}
+	rc = file_stat(wasi->state, key, &request);
+	if (rc)
+		return refuse(call, wasi, rc, key, place->path, "the name has no key");
+	if (!asked(call, wasi, &request, place, &end))
+		return end;
+	return answer(call,
+		stat_put(wasi, key, &call->completion->stat, to) ? WASI_ESUCCESS : WASI_ENOMEM);
+}
+
+enum call_end
+wasi_path_filestat_get(struct call *call, struct wasi *wasi)
+{
+	const uint32_t flags = arg(call, 1) & LOOKUP_FOLLOW ? DEVICE_FOLLOW : 0;
+	uint8_t *to = call_mem(call, arg(call, 4), FILESTAT_BYTES);
+	struct device_request request;
+	struct place place;
+	enum call_end end;
+	enum rc rc;
+
+	if (!charge_path(call, arg(call, 3)))
+		return CALL_DRY;
+	if (!place_find(call, wasi, arg(call, 0), RIGHT_BIT(R_PATH_FILESTAT_GET), arg(call, 2),
+		    arg(call, 3), &place, &end))
+		return end;
+	if (arg(call, 1) & ~(uint32_t)LOOKUP_FOLLOW)
+		return answer(call, WASI_EINVAL);
+	if (!to)
+		return answer(call, WASI_EFAULT);
+	if (place.kind == PLACE_MISSING)
+		return place_missing(call, wasi, &place);
+	if (place.kind == PLACE_KEY)
+		return stat_key(call, wasi, &place, to);
+	if (place.kind == PLACE_SYNTHETIC) {
+		stat_put_synthetic(place.path, to);
+		return answer(call, WASI_ESUCCESS);
+	}
+	rc = directory_stat_at(wasi->state, key_of(wasi, &place), place.path, flags, &request);
+	if (rc)
+		return refuse(call, wasi, rc, key_of(wasi, &place), place.path,
+			"the key is not for reading");
+	if (!asked(call, wasi, &request, &place, &end))
+		return end;
+	return answer(call, stat_put(wasi, key_of(wasi, &place), &call->completion->stat, to)
+			? WASI_ESUCCESS
+			: WASI_ENOMEM);
+}
+
+enum call_end
+wasi_path_filestat_set_times(struct call *call, struct wasi *wasi)
+{
+	const uint32_t follow = arg(call, 1) & LOOKUP_FOLLOW ? DEVICE_FOLLOW : 0;
+	const uint64_t access_ns = arg64(call, 4), modify_ns = arg64(call, 5);
+	struct device_request request;
+	struct place place;
+	enum call_end end;
+	uint32_t flags;
+	enum rc rc;
+
+	if (!charge_path(call, arg(call, 3)))
+		return CALL_DRY;
+	if (!change_place(call, wasi, arg(call, 0), R_PATH_FILESTAT_SET_TIMES, arg(call, 2),
+		    arg(call, 3), NAME_IS_THERE, &place, &end))
+		return end;
+	if (arg(call, 1) & ~(uint32_t)LOOKUP_FOLLOW || !times_flags(arg(call, 6), &flags))
+		return answer(call, WASI_EINVAL);
+	rc = directory_times(wasi->state, key_of(wasi, &place), place.path, flags | follow, access_ns,
+		modify_ns, &request);
+	if (rc)
+		return not_for_writing(call, wasi, rc, &place);
+	if (wasi->stage == MAKE_ASK) {
+		if (!asked(call, wasi, &request, &place, &end))
+			return end;
+		call_consume(call);
+		wasi->stage = MAKE_LOOK;
+	}
+	return made(call, wasi, &place, follow, arg(call, 6), access_ns, modify_ns);
+}

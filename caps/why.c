@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* why.c - the last refusals of a domain, in words; a fixed ring, paid by its bank. */
+#include "caps/wasi.h"
+
+#include <string.h>
+
+struct text {
+	char *at, *end; /* end: the last byte, kept for the terminator */
+};
+
+static struct text
+text_in(char *buffer, size_t bytes)
+{
+	*buffer = 0;
+	return (struct text){buffer, buffer + bytes - 1};
+}
+
+static void
+put(struct text *text, const char *from, size_t bytes)
+{
+	for (size_t i = 0; i < bytes && text->at < text->end; i++) {
+		const char c = from[i];
+
+		*text->at++ = c >= ' ' && c != 0x7f ? c : '?';
+	}
+	*text->at = 0;
+}
+
+static void
+put_text(struct text *text, const char *from)
+{
+	put(text, from, strlen(from));
+}
+
+static void
+put_number(struct text *text, unsigned number)
+{
+	char digits[12];
+	unsigned at = sizeof digits;
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	put(text, digits + at, sizeof digits - at);
+}
+
+static const char *
+errno_name(enum wasi_errno error)
+{
+	static const char *const names[WASI_ERRNO_COUNT] = {
+#define ERRNO(name, number) [number] = #name,
+#include "caps/wasi_errno.def"
+#undef ERRNO
+	};
+
+	return names[error];
+}
+
+static bool
+same(const struct caps_why *a, const struct caps_why *b)
+{
+	return !strcmp(a->what, b->what) && !strcmp(a->key, b->key) && !strcmp(a->why, b->why) &&
+		!strcmp(a->saw, b->saw);
+}
+
+void
+why_say(struct wasi *wasi, enum wasi_errno saw, const struct key *key, struct path path,
+	const char *why, const char *allow_before, struct path allow)
+{
+	const struct opening *o = opening_of(wasi->state, key);
+	const struct caps_why *last =
+		&wasi->whys[(wasi->whys_next + WASI_WHY_MAX - 1) % WASI_WHY_MAX];
+	struct caps_why new = {.count = 1, .missing = saw == WASI_ENOENT};
+	struct text text = text_in(new.what, sizeof new.what);
+
+	put_text(&text, wasi_name(wasi->call_number));
+	if (path.bytes) {
+		put_text(&text, " \"");
+		put(&text, path.text, path.bytes);
+		put_text(&text, "\"");
+	}
+	text = text_in(new.key, sizeof new.key);
+	put_text(&text, o ? root_at(wasi->state, o->root)->name : "");
+	text = text_in(new.why, sizeof new.why);
+	put_text(&text, why);
+	text = text_in(new.saw, sizeof new.saw);
+	put_text(&text, errno_name(saw));
+	put_text(&text, " (");
+	put_number(&text, saw);
+	put_text(&text, ")");
+	text = text_in(new.allow, sizeof new.allow);
+	put_text(&text, allow_before);
+	put(&text, allow.text, allow.bytes);
+	if (wasi->whys_count && same(last, &new)) {
+		wasi->whys[last - wasi->whys].count++;
+		return;
+	}
+	wasi->whys[wasi->whys_next] = new;
+	wasi->whys_next = (wasi->whys_next + 1) % WASI_WHY_MAX;
+	if (wasi->whys_count < WASI_WHY_MAX)
+		wasi->whys_count++;
+}
+
+const struct caps_why *
+caps_why(const struct domain *domain, uint32_t index)
+{
+	const struct wasi *wasi = wasi_of(domain);
+
+	if (!wasi || index >= wasi->whys_count)
+		return NULL;
+	return &wasi->whys[(wasi->whys_next + 2 * WASI_WHY_MAX - 1 - index) % WASI_WHY_MAX];
+}
