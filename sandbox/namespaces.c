@@ -237,6 +237,8 @@ walls_namespaces(const struct walls_plan *plan, struct walls_state *state, struc
 			return walls_failed(report, WALL_mntns, "entering namespaces (tier T0)");
 		}
 	}
+	if (plan->tier != WALLS_T0)
+		return 0;
 	note_namespaces(plan, state);
 	return try_namespaces(state, report);
 }
@@ -251,7 +253,7 @@ walls_stay_nobody(const struct walls_plan *plan, struct walls_state *state, stru
 		if (errno != EPERM && errno != EINVAL) /* EINVAL: no such id in here */
 			return walls_leaks(report, WALL_nobody, "becoming root again", errno);
 	}
-	state->up[WALL_nobody] = true;
+	state->up[WALL_nobody] = !plan->root_stays;
 	return 0;
 }
 

@@ -16,7 +16,7 @@ static_assert(WALLS_RING_FD == 3, "syscalls.def is made for descriptor 3 (filter
 
 static const struct sock_filter filter[] = {
 #define FILTER(code, jt, jf, k) {(code), (jt), (jf), (k)},
-#include "walls_filter.inc"
+#include "sandbox/walls_filter.inc"
 #undef FILTER
 };
 

@@ -542,7 +542,7 @@ suits(const struct helper *h, const struct alone *row, const char **ret_why)
 		*ret_why = "not in this tier";
 	else if (row->who == ONLY_ROOT && !h->plan.root)
 		*ret_why = "only root can lose it";
-	else if (row->who == ONLY_USER && h->plan.root)
+	else if (row->who == ONLY_USER && geteuid() == 0)
 		*ret_why = "root passes it by a capability that another wall takes";
 	else if (row->landlock_abi > h->state.landlock_abi)
 		*ret_why = "this kernel's Landlock is older";

@@ -2,7 +2,10 @@
 /* closed.c - the script fails closed: what cannot be raised, or does not hold,
  * is an error that names the wall, and never a worker with a hole. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox/probe_ring.h"
+#include "sandbox/host_facts.h"
+#include "sandbox/probe.h"
 #include "tests/sandbox/wall_helper.h"
 
 struct seen {
@@ -113,6 +117,104 @@ expect(struct helper *h, const struct walls_plan *plan, enum trick trick, bool e
 	helper_ok(h, got == rc && strstr(seen.report.text, words), why, "closed: %s", name);
 }
 
+static int
+put(const char *path, const char *text)
+{
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+	const size_t bytes = strlen(text);
+	const bool done = fd >= 0 && write(fd, text, bytes) == (ssize_t)bytes;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return done ? 0 : -errno;
+}
+
+static int
+nothing(struct probe_ring *ring, void *arg)
+{
+	(void)ring;
+	(void)arg;
+	return 0;
+}
+
+/* A host that forbids user namespaces to an ordinary user: one of our own with
+ * none allowed below it, and no capability left in it. */
+static int
+enter_forbidding_host(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {0};
+	const unsigned int uid = geteuid(), gid = getegid();
+	char map[40];
+	int rc;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return -errno;
+	rc = put("/proc/self/setgroups", "deny");
+	(void)snprintf(map, sizeof map, "%u %u 1", gid, gid);
+	rc = rc ? rc : put("/proc/self/gid_map", map);
+	(void)snprintf(map, sizeof map, "%u %u 1", uid, uid);
+	rc = rc ? rc : put("/proc/self/uid_map", map);
+	rc = rc ? rc : put("/proc/sys/user/max_user_namespaces", "0");
+	return rc ? rc : syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
+}
+
+/* The broker's loop, on such a host: 0 when it ends at T1 and says so. */
+static int
+lower_on_forbidding_host(void)
+{
+	struct walls_plan plan;
+	struct walls_state state;
+	struct report report;
+	struct host_facts facts;
+	int rc, ended = 1;
+
+	if (enter_forbidding_host() < 0)
+		return 77;
+	report_clear(&report);
+	if (walls_plan_init(&plan, "T0", &report) < 0 || plan.root)
+		return 1;
+	rc = walls_probe_run(&plan, nothing, NULL, &state, &ended, &report);
+	if (rc == 0 || walls_plan_lower(&plan, rc) || !report.text[0])
+		return 2; /* demanded, so it must fail, with words */
+	if (walls_plan_init(&plan, NULL, &report) < 0)
+		return 3;
+	rc = walls_probe_run(&plan, nothing, NULL, &state, &ended, &report);
+	if (rc == 0 || !walls_plan_lower(&plan, rc))
+		return 4;
+	report_clear(&report);
+	rc = walls_probe_run(&plan, nothing, NULL, &state, &ended, &report);
+	if (rc < 0 || ended != 0 || state.tier != WALLS_T1 || state.up[WALL_userns])
+		return 5;
+	host_facts_find(&facts);
+	return facts.any && facts.tier == WALLS_T1 && facts.why_not[WALLS_T0].text[0] ? 0 : 6;
+}
+
+static void
+forbidden_run(struct helper *h)
+{
+	const char *name = "closed: a host without user namespaces gives T1, and says why";
+	char why[24];
+	int status = 0;
+	pid_t pid;
+
+	if (h->plan.root) {
+		helper_skip(h, "root needs no user namespace", "%s", name);
+		return;
+	}
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(lower_on_forbidding_host());
+	(void)waitpid(pid, &status, 0);
+	status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	(void)snprintf(why, sizeof why, "step %d", status);
+	if (status == 77)
+		helper_skip(h, "such a host cannot be made here", "%s", name);
+	else
+		helper_ok(h, status == 0, why, "%s", name);
+}
+
 void
 closed_run(struct helper *h)
 {
@@ -123,7 +225,7 @@ closed_run(struct helper *h)
 	 * may then not enter the others either. */
 	forced.tier = forced.tier_least = WALLS_T0;
 	expect(h, &forced, BORN_OUTSIDE, true, -EPERM,
-		h->plan.root ? "tier T0 was demanded" : "wall mntns",
+		geteuid() == 0 ? "tier T0 was demanded" : "wall mntns",
 		"T0 demanded, born without namespaces");
 	best.tier = WALLS_T0;
 	best.tier_least = WALLS_T1;
@@ -142,6 +244,7 @@ closed_run(struct helper *h)
 		"the broker died before");
 	expect(h, &forced, NOT_FENCED, false, -ENOTRECOVERABLE, "wall ring_fenced",
 		"a ring without a fence");
+	forbidden_run(h);
 	expect(h, &forced, NOT_ENABLED, false, -EBADFD, "wall ring_fenced",
 		"a ring that cannot be enabled");
 }

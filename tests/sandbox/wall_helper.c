@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wall_helper TIER USER policy.tests
  *
- * TIER is T0 or T1; USER is root (skipped by name where we are not) or user
- * (65534 where we are root: by exec, as a shell's setpriv would). */
+ * TIER is T0 or T1; USER is root (skipped by name where we are not), user (65534
+ * where we are root: by exec, as a shell's setpriv would), or mapped: a user who
+ * is root only inside a user namespace of his own, as in rootless containers. */
 #include "tests/sandbox/wall_helper.h"
 
 #include <errno.h>
@@ -171,9 +172,10 @@ look_from_outside(struct helper *h, pid_t pid, const struct shared *shared)
 		helper_ok(h, status_says(pid, "CapBnd", "0000000000000000"), "no",
 			"seen: an empty bounding set");
 	helper_ok(h, status_says(pid, "Threads", "1"), "no", "seen: one thread");
-	helper_ok(h, !status_says(pid, "Uid", "0\t"), "it is root", "seen: not root");
+	helper_ok(h, status_says(pid, "Uid", "0\t") == (geteuid() == 0 && !h->plan.root),
+		"another user", "seen: never root, unless root in name only");
 	/* In T0 the user owns the worker's namespace, and so may. */
-	if (!h->plan.root && h->plan.tier == WALLS_T1) {
+	if (geteuid() != 0 && h->plan.tier == WALLS_T1) {
 		(void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
 		helper_ok(h, open(path, O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES,
 			"its memory opened", "seen: its own user cannot read its memory");
@@ -292,6 +294,37 @@ nothing(struct probe_ring *ring, void *arg)
 	return 0;
 }
 
+/* "0 UID 1": root in name. */
+static int
+write_map(const char *path, unsigned int outside)
+{
+	char line[32];
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+	const int bytes = snprintf(line, sizeof line, "0 %u 1", outside);
+	const bool done = fd >= 0 && write(fd, line, (size_t)bytes) == bytes;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return done ? 0 : -1;
+}
+
+static int
+again_as_mapped(char **argv)
+{
+	const unsigned int uid = geteuid(), gid = getegid();
+	const int deny = unshare(CLONE_NEWUSER) < 0 ? -1 : open("/proc/self/setgroups", O_WRONLY);
+
+	if (deny < 0 || write(deny, "deny", 4) != 4 || write_map("/proc/self/gid_map", gid) < 0 ||
+		write_map("/proc/self/uid_map", uid) < 0) {
+		(void)printf("1..0 # SKIP no user namespace is to be had: %s\n", strerror(errno));
+		return 0;
+	}
+	(void)close(deny);
+	argv[2] = (char *)(uintptr_t) "as-is";
+	(void)execv("/proc/self/exe", argv);
+	return 1;
+}
+
 /* By exec, so that nothing of root's process is left in it. */
 static int
 again_as_user(char **argv)
@@ -317,15 +350,17 @@ main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
 		return worker();
 	if (argc != 4) {
-		(void)fprintf(stderr, "usage: wall_helper T0|T1 root|user policy.tests\n");
+		(void)fprintf(stderr, "usage: wall_helper T0|T1 root|user|mapped policy.tests\n");
 		return 64;
 	}
 	if (strcmp(argv[2], "root") == 0 && geteuid() != 0) {
 		(void)printf("1..0 # SKIP not root\n");
 		return 0;
 	}
-	if (strcmp(argv[2], "user") == 0 && geteuid() == 0)
+	if (strcmp(argv[2], "as-is") != 0 && strcmp(argv[2], "root") != 0 && geteuid() == 0)
 		return again_as_user(argv);
+	if (strcmp(argv[2], "mapped") == 0)
+		return again_as_mapped(argv);
 
 	/* The ring's number stays ours: probes put their rings there. */
 	hold = open("/dev/null", O_RDWR | O_CLOEXEC);
