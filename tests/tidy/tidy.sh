@@ -24,7 +24,7 @@ files() { # PATTERN..: files of the tree below . whose names match
 
 sources() {
 	files '*.c' '*.h' '*.def' 'meson*.*' '*.sh' '*.awk' '*.py' '*.js' '*.wat' '*.cc' '*.rs'
-	find tools/dev .ci -type f ! -name '*.*' 2>/dev/null | sort
+	find tools tests .ci -type f -perm -u+x ! -name '*.*' 2>/dev/null | sort
 }
 
 text() {
