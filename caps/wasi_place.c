@@ -189,12 +189,18 @@ static enum wasi_errno
 step(struct walk *walk, struct path name)
 {
 	if (is_up(name)) {
+		const bool synthetic = is_synthetic(walk->wasi, &walk->whole);
+
 		if (!walk->whole.bytes)
 			return WASI_ENOTCAPABLE;
 		pop(&walk->whole);
 		if (cover(walk) || !walk->name)
 			return WASI_ESUCCESS;
 		walk->depth--;
+		if (synthetic) { /* it need not be there for the device */
+			pop(&walk->rest);
+			return WASI_ESUCCESS;
+		}
 		return push(&walk->rest, name) ? WASI_ESUCCESS : WASI_ENAMETOOLONG;
 	}
 	if (!push(&walk->whole, name))

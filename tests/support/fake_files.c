@@ -210,12 +210,11 @@ splice(struct walk *walk, const struct fake_node *link, const char *after)
 		return -DEVICE_ELOOP;
 	if (link->bytes && link->data[0] == '/')
 		return -DEVICE_ECAPABILITY;
-	if (link->bytes + after_bytes + 2 > sizeof joined)
+	if (link->bytes + after_bytes + 1 > sizeof joined)
 		return -DEVICE_ENAMETOOLONG;
 	memcpy(joined, link->data, link->bytes);
-	joined[link->bytes] = '/';
-	memcpy(joined + link->bytes + 1, after, after_bytes + 1);
-	memcpy(walk->rest, joined, link->bytes + after_bytes + 2);
+	memcpy(joined + link->bytes, after, after_bytes + 1); /* begins with the slash, if any */
+	memcpy(walk->rest, joined, link->bytes + after_bytes + 1);
 	return 0;
 }
 
