@@ -253,7 +253,8 @@ walls_stay_nobody(const struct walls_plan *plan, struct walls_state *state, stru
 		if (errno != EPERM && errno != EINVAL) /* EINVAL: no such id in here */
 			return walls_leaks(report, WALL_nobody, "becoming root again", errno);
 	}
-	state->up[WALL_nobody] = !plan->root_stays;
+	/* Root in name only keeps its user, and whose that is outside cannot be told. */
+	state->up[WALL_nobody] = plan->root || plan->uid != 0;
 	return 0;
 }
 

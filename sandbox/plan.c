@@ -89,19 +89,16 @@ walls_namespace_number(unsigned int which)
 	return stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
-/* Which id outside stands for `inside`: a line is INSIDE OUTSIDE COUNT. */
+/* Does `id` exist in our user namespace? A line is INSIDE OUTSIDE COUNT. */
 static bool
-id_outside(const char *path, uint32_t inside, uint32_t *ret_outside)
+id_is_mapped(const char *path, uint32_t id)
 {
 	unsigned int first, outside, count;
 	bool found = false;
 	FILE *map = fopen(path, "re");
 
 	while (map && !found && fscanf(map, "%u %u %u", &first, &outside, &count) == 3)
-		if (inside >= first && inside - first < count) {
-			*ret_outside = outside + (inside - first);
-			found = true;
-		}
+		found = id >= first && id - first < count;
 	if (map)
 		(void)fclose(map);
 	return found;
@@ -120,23 +117,20 @@ groups_may_be_set(void)
 }
 
 /* Root in name only (a container without capabilities, a user namespace with
- * one id) goes the ordinary user's way. */
+ * one id) goes the ordinary user's way; its wall `nobody` stays down. */
 static void
 find_user(struct walls_plan *plan)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[2] = {0};
 	const uint32_t needed = 1u << CAP_SETUID | 1u << CAP_SETGID;
-	uint32_t outside;
 
 	if (geteuid() != 0)
 		return;
 	plan->root = syscall(SYS_capget, &head, caps) == 0 &&
 		     (caps[0].effective & needed) == needed && groups_may_be_set() &&
-		     id_outside("/proc/self/uid_map", WALLS_NOBODY, &outside) &&
-		     id_outside("/proc/self/gid_map", WALLS_NOBODY, &outside);
-	plan->root_stays =
-		!plan->root && (!id_outside("/proc/self/uid_map", 0, &outside) || outside == 0);
+		     id_is_mapped("/proc/self/uid_map", WALLS_NOBODY) &&
+		     id_is_mapped("/proc/self/gid_map", WALLS_NOBODY);
 }
 
 int
@@ -200,10 +194,7 @@ walls_plan_print(const struct walls_plan *plan, char *text, size_t bytes)
 		"tier %s (at least %s), keeps descriptors %s%s, as %s, %llu bytes still to "
 		"reserve%s",
 		walls_tier_name(plan->tier), walls_tier_name(plan->tier_least), keep,
-		plan->keep_stderr ? " and 2" : "",
-		plan->root	   ? "root, then nobody"
-		: plan->root_stays ? "root"
-				   : "the user",
+		plan->keep_stderr ? " and 2" : "", plan->root ? "root, then nobody" : "the user",
 		(unsigned long long)plan->later_bytes,
 		plan->memory_free ? ", address space without limit" : "");
 }

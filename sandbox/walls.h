@@ -56,8 +56,7 @@ struct walls_plan {
 	int32_t keep[WALLS_KEEP_MAX]; /* open until walls_enter_late(); the ring stays */
 	uint32_t keep_count;
 	bool keep_stderr;     /* descriptor 2 stays too: debugging only */
-	bool root;	      /* the broker is root, and can make its worker nobody */
-	bool root_stays;      /* root, but not able to: the worker keeps that user */
+	bool root;	      /* the broker is root, and able to make its worker nobody */
 	bool memory_free;     /* no RLIMIT_AS: sanitizers reserve as they go */
 	uint64_t later_bytes; /* address space that is reserved between the two stages */
 	uint64_t fsize_bytes; /* RLIMIT_FSIZE: binds ring writes too; UINT64_MAX: leave it */
