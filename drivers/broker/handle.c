@@ -63,7 +63,7 @@ handle_close(struct broker *broker, uint32_t number)
 		(void)close(handle->fd);
 		broker->grants[handle->grant].counts.handles--;
 	}
-	listing_free(handle->listing);
+	broker_listing_free(handle->listing);
 	handle_give(broker, number);
 }
 

@@ -113,4 +113,4 @@ int path_open(int dir, const char *path, uint64_t flags, uint64_t mode);
 /* list.c */
 int64_t list_serve(struct broker *broker, struct broker_handle *handle,
 	const struct wire_request *request, uint32_t *ret_bytes);
-void listing_free(struct listing *listing);
+void broker_listing_free(struct listing *listing);

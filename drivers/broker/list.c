@@ -36,7 +36,7 @@ struct linux_dirent64 { /* the kernel's; in no header of libc */
 };
 
 void
-listing_free(struct listing *listing)
+broker_listing_free(struct listing *listing)
 {
 	if (!listing)
 		return;
@@ -137,7 +137,7 @@ names_compare(const void *left, const void *right, void *arg)
 
 /* `here` is the inode that ".." shall show, 0: its own. */
 static int
-listing_read(struct listing *listing, int fd, uint64_t here)
+broker_listing_read(struct listing *listing, int fd, uint64_t here)
 {
 	uint8_t *buffer = malloc(READ_BYTES);
 	int error = buffer ? 0 : -ENOMEM;
@@ -168,7 +168,7 @@ listing_read(struct listing *listing, int fd, uint64_t here)
 
 /* Reads the directory anew; the old listing stays when that fails. */
 static int
-listing_renew(struct broker *broker, struct broker_handle *handle)
+broker_listing_renew(struct broker *broker, struct broker_handle *handle)
 {
 	const struct wire_grant *root = &broker->grants[handle->grant].wire;
 	const bool is_root = handle == &broker->handles[root->handle];
@@ -184,14 +184,14 @@ listing_renew(struct broker *broker, struct broker_handle *handle)
 	if (!error && is_root && fstat(fd, &stat) < 0)
 		error = -errno;
 	if (!error)
-		error = listing_read(listing, fd, stat.st_ino);
+		error = broker_listing_read(listing, fd, stat.st_ino);
 	if (fd >= 0)
 		(void)close(fd);
 	if (error) {
-		listing_free(listing);
+		broker_listing_free(listing);
 		return error;
 	}
-	listing_free(handle->listing);
+	broker_listing_free(handle->listing);
 	handle->listing = listing;
 	return 0;
 }
@@ -208,7 +208,7 @@ list_serve(struct broker *broker, struct broker_handle *handle, const struct wir
 	if (!(handle->rights & BROKER_READ))
 		return -DEVICE_ECAPABILITY;
 	if (request->offset == 0 || !handle->listing) {
-		const int error = listing_renew(broker, handle);
+		const int error = broker_listing_renew(broker, handle);
 
 		if (error)
 			return -(int64_t)device_error_of(-error);
