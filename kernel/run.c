@@ -275,6 +275,8 @@ quiesce_call(struct domain *domain)
 static void
 quiesce(struct domain *domain)
 {
+	if (domain->completed) /* ready: its answer came, and it has not looked yet */
+		quiesce_call(domain);
 	for (int tries = 0; domain->state == DOMAIN_WAITING && tries < QUIESCE_TRIES; tries++) {
 		if (!domain->request) { /* stalled: nothing was taken */
 			domain_ready(domain);

@@ -510,6 +510,26 @@ Test(world, quiesce_rewinds_what_did_not_happen)
 		"the sleep was paid before");
 }
 
+Test(world, quiesce_carries_out_what_was_answered)
+{
+	struct domain *domain = make("(module " IMPORTS "(memory 1) (func (export \"run\")"
+				     " (call $print (i32.const 0) (i32.const 1))))",
+		GAS_NO_LIMIT, BANK_NO_LIMIT);
+
+	device.latency = 2;
+	user.poke_after = 3; /* after the completion was waited for, before the next step */
+	domain_start(domain);
+	cr_assert_eq(world_run(world, domain, true), DOMAIN_READY);
+	cr_assert(domain->completed);
+	domain_quiesce(domain);
+	cr_assert_not(domain->completed);
+	cr_assert_eq(domain->state, DOMAIN_READY);
+	world_check(world);
+	user.poke_after = 0;
+	cr_assert_eq(world_run(world, domain, true), DOMAIN_STOPPED);
+	cr_assert_eq(domain->stop.reason, STOP_RETURNED);
+}
+
 Test(world, ends_with_requests_in_flight)
 {
 	struct domain *domain = make("(module " IMPORTS "(memory 1) (func (export \"run\")"
