@@ -170,7 +170,8 @@ struct exec_result {
 	enum trap trap;
 	uint32_t host;      /* EXEC_HOST: the binding's number */
 	uint32_t instance;  /* EXEC_HOST: who calls */
-	const struct functype *type; /* EXEC_HOST: its type */
+	const struct functype *type; /* EXEC_HOST: its type; EXEC_RETURNED: the entry's, NULL
+	                                after initialisation */
 	uint64_t *slots;    /* EXEC_HOST: arguments, where results are to be put;
 	                       EXEC_RETURNED: the results. Valid until the next run. */
 };

@@ -510,6 +510,27 @@ read_special_frame(struct read *r, enum frame_kind kind, bool top, struct seat *
 	return seat->type ? 0 : bad(r, "a try frame without a function");
 }
 
+/* Who asked for the results learns their types from the entry, so the first
+ * frame must be of its type. What is wrong with the frame itself is told later. */
+static int
+check_entry(struct read *r)
+{
+	const struct store *store = r->store;
+	const struct instance *entry = store_instance(r->store, store->entry_instance), *first;
+	struct bytes_in peek = *r->in;
+	uint32_t func;
+
+	first = store_instance(r->store, bytes_u32(&peek));
+	func = bytes_u32(&peek);
+	if (peek.bad || !first || func >= first->module->func_imports + first->module->funcs_count)
+		return 0;
+	if (!entry || store->entry_func >= entry->module->func_imports + entry->module->funcs_count ||
+		module_functype(entry->module, store->entry_func)->id !=
+			module_functype(first->module, func)->id)
+		return bad(r, "a first frame that is not the entry's");
+	return 0;
+}
+
 static int
 read_frames(struct read *r)
 {
@@ -527,6 +548,9 @@ read_frames(struct read *r)
 		if (r->in->bad)
 			return cut_short(r);
 		if (kind == FRAME_WASM) {
+			why = r->store->initialising || seat.type ? 0 : check_entry(r);
+			if (why)
+				return why;
 			if (linked) { /* the first function behind a link says where it is */
 				struct bytes_in peek = *r->in;
 

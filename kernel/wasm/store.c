@@ -776,6 +776,7 @@ void
 store_run(struct store *store, uint64_t gas, struct exec_result *ret_result)
 {
 	const int64_t start = (int64_t)min_u64(gas, INT64_MAX / 2);
+	const bool init = store->initialising;
 	struct machine m = {.store = store, .gas = start, .stepping = store->stepping};
 
 	must(STORE4, !store_idle(store));
@@ -808,6 +809,7 @@ store_run(struct store *store, uint64_t gas, struct exec_result *ret_result)
 			? host_entry_target(store).instance->index : store->instance;
 	} else if (m.end == EXEC_RETURNED) {
 		ret_result->slots = store->stack;
+		ret_result->type = init ? NULL : host_entry_target(store).type;
 	}
 }
 
