@@ -1,0 +1,253 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# run.sh KEYHOLD SOURCE [root|nobody] - the main job, end to end, with small guests.
+KH=$1
+SOURCE=$2
+. "$SOURCE/tests/tools/lib.sh"
+if [ "${3-}" = nobody ]; then
+	if [ "$(id -u)" -ne 0 ] || ! command -v setpriv >/dev/null; then
+		echo "1..0 # SKIP only root can become nobody"
+		exit 0
+	fi
+	# The tree may lie where nobody cannot go: a copy of what is needed.
+	cp "$KH" "$WORK/keyhold"
+	chmod 755 "$WORK" "$WORK/keyhold"
+	mkdir "$WORK/nobody"
+	chown 65534:65534 "$WORK/nobody"
+	KH="setpriv --reuid=65534 --regid=65534 --clear-groups $WORK/keyhold"
+	HOME_OF_TEST=$WORK/nobody
+else
+	HOME_OF_TEST=$WORK/root
+	mkdir "$HOME_OF_TEST"
+fi
+for wat in "$SOURCE"/tests/tools/guests/*.wat; do
+	wat2wasm "$wat" --debug-names -o "$HOME_OF_TEST/$(basename "$wat" .wat).wasm" || exit 99
+done
+cd "$HOME_OF_TEST" || exit 99
+own() { [ "${KH#setpriv}" = "$KH" ] || chown -R 65534:65534 "$HOME_OF_TEST"; }
+own
+out() { cat "$WORK/out"; }
+err() { cat "$WORK/err"; }
+
+# --- streams and statuses
+run $KH hello.wasm
+is "hello says hello" "hello/0/" "$(out)/$status/$(err)"
+run $KH "$SOURCE/tests/tools/guests/hello.wat"
+is "a .wat runs where wat2wasm is" "hello/0" "$(out)/$status"
+cp hello.wasm hello.bin
+run $KH run hello.bin
+is "any name runs when run is said" "hello/0" "$(out)/$status"
+run sh -c "cat hello.wasm | $KH run -"
+is "a module comes through a pipe" "hello/0" "$(out)/$status"
+run sh -c "$KH run fd:7 7<hello.wasm"
+is "a module comes through a descriptor" "hello/0" "$(out)/$status"
+run $KH exit.wasm 0
+is "the guest's status 0" 0 "$status"
+run $KH exit.wasm 7
+is "the guest's status 7" 7 "$status"
+run $KH exit.wasm 255
+is "the guest's status 255" 255 "$status"
+run $KH exit.wasm 256
+is "a failure of which eight bits are zero is still a failure" 1 "$status"
+printf 'some input' >input
+run sh -c "$KH cat.wasm <input"
+is "standard input is the caller's" "some input" "$(out)"
+run $KH run --stdin input --stdout output cat.wasm
+is "--stdin and --stdout" "some input//0" "$(cat output)/$(out)/$status"
+run sh -c "$KH run --stdin fd:5 --stdout fd:6 cat.wasm 5<input 6>output2"
+is "streams are descriptors too" "some input" "$(cat output2)"
+run sh -c "$KH run --stdin input cat.wasm >/dev/full"
+is "a full device is an errno to the guest (51, ENOSPC)" 51 "$status"
+run sh -c "{ $KH run --stdin input cat.wasm; echo \$? >code; } | true; cat code"
+[ "$(out)" = 0 ] || [ "$(out)" = 64 ]
+ok "a closed pipe is an errno to the guest (64, EPIPE), or it was quick enough"
+dd if=/dev/zero bs=1024 count=1024 of=big 2>/dev/null
+run sh -c "$KH run --stdin big cat.wasm | cmp - big"
+is "a megabyte goes through unchanged" 0 "$status"
+
+# --- gas
+run $KH run --report r.json ticks.wasm
+G=$(field r.json 'r["gas"]["guest"]+r["gas"]["host"]')
+is "all ticks" 10 "$(out | wc -l)"
+run $KH run --report r.json --gas "$G" ticks.wasm
+is "exactly enough gas is enough" "0/$G/0" \
+	"$status/$(field r.json 'r["gas"]["guest"]+r["gas"]["host"]')/$(field r.json 'r["gas"]["left"]')"
+exact=0
+for n in 0 1 100 $((G / 2)) $((G - 1)); do
+	run $KH run --quiet --report r.json --gas "$n" ticks.wasm
+	used=$(field r.json 'r["gas"]["guest"]+r["gas"]["host"]')
+	need=$(field r.json 'r["gas"]["need"]')
+	[ "$status" -eq 152 ] && [ "$used" -le "$n" ] && [ $((used + need)) -gt "$n" ] && exact=$((exact + 1))
+	[ "$(field r.json 'r["gas"]["left"]')" -eq $((n - used)) ] || exact=-100
+done
+is "it stops where the next step has no room" 5 "$exact"
+run $KH run --gas 1M spin.wasm
+is "a loop without end ends" 152 "$status"
+grep -q 'keyhold: spin.wasm is out of gas: [0-9,]* used' "$WORK/err" && grep -q 'at     spin @0x' "$WORK/err"
+ok "and the words say how much and where"
+run $KH run --executor switch --report s.json ticks.wasm
+is "the reference executor uses the same gas" "$G" \
+	"$(field s.json 'r["gas"]["guest"]+r["gas"]["host"]')"
+
+# --- traps
+run $KH run --report r.json trap.wasm
+is "a trap is 134" 134 "$status"
+grep -q 'trapped: integer divide by zero' "$WORK/err" && grep -q 'at     inner @0x[0-9a-f]* <- outer @0x' "$WORK/err"
+ok "with its name and its stack"
+is "and in the report" "trap inner ['inner', 'outer', '_start']" "$(field r.json \
+	'r["end"]+" "+r["where"]["func"]+" "+str([f["func"] for f in r["where"]["stack"]])')"
+
+# --- images
+$KH ticks.wasm >whole
+for when in 1000 $((G / 3)) $((G - 1)); do
+	run $KH run --quiet --gas "$when" --snapshot-on gas=t.khi ticks.wasm
+	cp "$WORK/out" first
+	run $KH resume --gas +1G --report r.json t.khi
+	cat first "$WORK/out" | cmp -s - whole
+	ok "stopped at $when and resumed, it writes the same"
+	is "and uses the same gas" "$G" "$(field r.json 'r["gas"]["guest"]+r["gas"]["host"]')"
+done
+run sh -c "$KH run --quiet --gas 3000 --snapshot-on gas=- ticks.wasm | $KH resume --gas +1G -"
+is "an image goes through a pipe" "0" "$status"
+cat "$WORK/err" "$WORK/out" | cmp -s - whole
+ok "and the guest's output is whole, its first part on standard error"
+run $KH run --quiet --gas 3000 --snapshot-on gas=t.khi --snapshot-on trap=u.khi ticks.wasm
+[ ! -e u.khi ] && [ -z "$(ls ./*.part 2>/dev/null)" ]
+ok "what did not happen leaves no file"
+cp t.khi t2.khi
+run $KH run --snapshot-on gas=t.khi ticks.wasm
+cmp -s t.khi t2.khi
+ok "an image that was not made leaves the old one"
+run $KH run --quiet --gas 3000 --snapshot-on gas=/dev/full ticks.wasm
+is "a full device under the image is said" 74 "$status"
+run $KH run --quiet --executor switch --stop-after 50 --snapshot-on gas=a.khi ticks.wasm
+run $KH run --quiet --executor fast --stop-after 50 --snapshot-on gas=b.khi ticks.wasm
+cmp -s a.khi b.khi
+ok "both executors write the same image"
+run $KH resume --executor fast a.khi
+is "and go on from each other's" 0 "$status"
+
+# --- storage
+run $KH run --mem 8M --invoke grow grow.wasm
+is "growth beyond --mem is refused to the guest" 0 "$status"
+[ "$(out)" -gt 64 ] && [ "$(out)" -lt 128 ]
+ok "close to the limit ($(out) pages of 128)"
+run $KH run --mem 8M --stop-on-storage --report r.json --snapshot-on storage=g.khi --invoke grow grow.wasm
+is "with --stop-on-storage it is a stop" "137 storage" "$status $(field r.json 'r["end"]')"
+run $KH resume --mem 16M --report r.json g.khi
+is "that goes on with more, to the next stop" "137" "$status"
+peak=$(field r.json 'r["storage_peak"]')
+[ "$peak" -gt $((8 << 20)) ] && [ "$peak" -le $((16 << 20)) ]
+ok "and the peak is never above the limit"
+
+# --- keys
+mkdir -p box/in outside
+echo inside >box/in/file
+echo secret >outside/secret
+ln -s ../outside/secret box/link
+own
+run $KH run --dir box::/ open.wasm in/file
+is "what is inside opens" 0 "$status"
+run $KH run --dir box::/ --report r.json open.wasm ../outside/secret
+is ".. is refused: ENOTCAPABLE" 76 "$status"
+grep -q 'denied: open.wasm tried' "$WORK/err" && grep -q '^  why    ' "$WORK/err" &&
+	grep -q '^  guest  got ENOTCAPABLE' "$WORK/err"
+ok "and the words say what, why and what the guest saw"
+is "and the report counts it" 1 "$(field r.json 'sum(k["denied"] for k in r["keys"])')"
+run $KH run --dir box::/ open.wasm link
+is "a link out is refused" 76 "$status"
+run $KH run --dir box:ro open.wasm in/file w
+is "a write through a read-only key is refused" 76 "$status"
+run $KH run --dir box:ro open.wasm in/new c
+is "so is a new file" 76 "$status"
+[ ! -e box/in/new ]
+ok "which is not there afterwards"
+run $KH run --dir box open.wasm in/new c
+is "a directory is rw without :ro" "0" "$status$(test -e box/in/new || echo missing)"
+run $KH run --dir box::/ --stop-on-denied --report r.json open.wasm ../x
+is "--stop-on-denied ends it" "77 denied" "$status $(field r.json 'r["end"]')"
+run $KH run --dir none open.wasm x
+is "a directory that is not there is 66" 66 "$status"
+grep -q 'none: No such file or directory (key none, dir:none,rw)' "$WORK/err"
+ok "named with its key"
+
+# --- --invoke
+run $KH run --invoke add sums.wasm 2 40
+is "add" "42" "$(out)"
+run $KH run --invoke add sums.wasm -1 0xffffffff
+is "add, signed and hexadecimal" "-2" "$(out)"
+run $KH run --invoke add64 sums.wasm 9223372036854775807 1
+is "add64 wraps" "-9223372036854775808" "$(out)"
+run $KH run --invoke half sums.wasm 0.2
+is "half" "0.1" "$(out)"
+run $KH run --invoke third sums.wasm 1
+is "third" "0.3333333333333333" "$(out)"
+run $KH run --invoke third sums.wasm inf
+is "infinity" "inf" "$(out)"
+run $KH run --invoke two sums.wasm
+is "two results, one a line" "-1 0.1" "$(out | tr '\n' ' ' | sed 's/ $//')"
+run $KH run --invoke nothing sums.wasm
+is "no result, no line" "0/" "$status/$(out)"
+run $KH run --invoke add sums.wasm 1
+is "too few arguments are a usage fault" 64 "$status"
+grep -q 'add takes 2 arguments (i32 i32), 1 given' "$WORK/err"
+ok "which says the types"
+run $KH run --invoke add sums.wasm 1 4294967296
+is "a number that does not fit is refused" 64 "$status"
+run $KH sums.wasm
+is "nothing to start is said" 64 "$status"
+grep -q 'exports no function _start; it exports: add, add64' "$WORK/err"
+ok "with what there is"
+
+# --- time and signals
+run $KH run --timeout 50ms --report r.json spin.wasm
+is "--timeout is 124" "124 time" "$status $(field r.json 'r["end"]')"
+[ "$(field r.json 'r["gas"]["guest"]')" -gt 0 ]
+ok "and the gas is told"
+mkfifo fifo
+own
+for signal in INT:130 TERM:143; do
+	rm -f r.json s.khi begun
+	# The guest waits for input that never comes; what it wrote says that it runs.
+	$KH run --report r.json --snapshot-on signal=s.khi --live --stdin fifo --stdout begun cat.wasm 2>"$WORK/err" &
+	job=$!
+	exec 8>fifo
+	echo begun >&8
+	while [ ! -s begun ]; do kill -0 $job || break; done
+	kill -${signal%:*} $job
+	wait $job
+	status=$?
+	exec 8>&-
+	is "SIG${signal%:*} is ${signal#*:}" "${signal#*:} killed" "$status $(field r.json 'r["end"]')"
+	echo more >rest
+	run $KH resume --stdin rest s.khi
+	is "and its image goes on" "more/0" "$(out)/$status"
+done
+
+# --- bad modules and images
+run $KH run --report r.json /dev/null
+is "an empty module is 65" 65 "$status"
+head -c 20 hello.wasm >cut.wasm
+run $KH cut.wasm
+is "a truncated module is 65" 65 "$status"
+grep -q 'at byte [0-9]* (0x' "$WORK/err"
+ok "with the offset"
+[ "$(wc -l <"$WORK/err")" -eq 1 ]
+ok "and nothing else"
+head -c 100 t.khi >cut.khi
+run $KH resume cut.khi
+is "a truncated image is 65" 65 "$status"
+run $KH resume hello.wasm
+is "a module is no image" 65 "$status"
+run $KH run t.khi
+is "an image is no module" 65 "$status"
+run $KH run --report /dev/full hello.wasm
+is "a report that could not be written is a failure" "74 hello" "$status $(out)"
+
+# --- words
+run $KH run hello.wasm --gas 5
+grep -q 'stands after hello.wasm, so it goes to the guest' "$WORK/err"
+ok "one of ours after the file earns a warning"
+run $KH run --quiet hello.wasm --gas 5
+is "which --quiet keeps back" "" "$(err)"
+done_testing

@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# words.sh KEYHOLD SOURCE - what the command line says, held against golden texts.
+# KH_GOLDEN=write writes them anew.
+KH=$1
+SOURCE=$2
+. "$SOURCE/tests/tools/lib.sh"
+golden=$SOURCE/tests/golden
+
+text() { # NAME CMD..: both streams and the status
+	name=$1
+	shift
+	run "$@"
+	{
+		sed 's/^/1: /; s/ $//' out
+		sed 's/^/2: /; s/ $//' err
+		echo "= $status"
+	} >got
+	if [ "${KH_GOLDEN-}" = write ]; then cp got "$golden/$name.txt"; fi
+	diff -u "$golden/$name.txt" got >diff
+	ok "$name"
+	[ -s diff ] && sed 's/^/# /' diff
+}
+
+"$KH" >lines
+is "eight lines without arguments" 8 "$(wc -l <lines)"
+is "three of them are examples" 3 "$(grep -c '^  keyhold ' lines)"
+[ -z "$(awk 'length > 100' lines)" ]
+ok "none is longer than a terminal is wide"
+
+text help "$KH" help
+text help-run "$KH" run --help
+text help-resume "$KH" help resume
+text help-inspect "$KH" inspect --help
+text command-unknown "$KH" rnu
+text command-far "$KH" frobnicate
+: >x.bin
+text command-file "$KH" x.bin
+text option-unknown "$KH" run --gass 5 x.wasm
+text option-value "$KH" run --gas
+text gas-unit "$KH" run --gas 5X x.wasm
+text timeout-unit "$KH" run --timeout 5 x.wasm
+text resume-gas "$KH" resume --gas 5M x.khi
+text snapshot-when "$KH" run --snapshot-on never=x x.wasm
+text key-later "$KH" run --key tcp:example.com:80 x.wasm
+text key-limit "$KH" run --key 'dir:.,bytes=10M' x.wasm
+text key-twice "$KH" run --dir a --dir a x.wasm
+text env-name "$KH" run --env =x x.wasm
+text run-what "$KH" run
+text file-missing "$KH" run no-such.wasm
+text file-directory "$KH" run .
+text dir-missing "$KH" run --dir no-such x.bin
+text file-key-missing "$KH" run --key file:no-such x.bin
+text completion-which "$KH" completion tcsh
+
+run "$KH" --version
+is "the version is one line on standard output" "keyhold" "$(cut -d' ' -f1 out)"
+run "$KH" version --json
+is "and JSON" 1 "$(field out 'r["v"]')"
+for shell in bash zsh fish; do
+	"$KH" completion $shell >script
+	if command -v $shell >/dev/null; then
+		$shell -n script
+		ok "the $shell completion is a $shell script"
+	else
+		skip "the $shell completion is a $shell script" "$shell is not here"
+	fi
+	! grep -q executor script
+	ok "the $shell completion shows no hidden option"
+done
+"$KH" completion bash >script
+is "bash completes options" "--gas" "$(bash -c '. ./script
+	COMP_WORDS=(keyhold run --ga) COMP_CWORD=2; _keyhold; echo "${COMPREPLY[@]}"')"
+is "bash completes commands" "resume" "$(bash -c '. ./script
+	COMP_WORDS=(keyhold resu) COMP_CWORD=1; _keyhold; echo "${COMPREPLY[@]}"')"
+"$KH" help run >/dev/full 2>err
+is "help that could not be written is a failure" 74 $?
+grep -q 'standard output: No space left' err
+ok "and says so"
+done_testing

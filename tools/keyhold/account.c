@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* account.c - the report: how it ended and what it used, as JSON.
+ *
+ * Names are stable; a new one may be added, none changes its meaning while
+ * "v" is 1. docs/report.md has each. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/keyhold/launch.h"
+#include "tools/keyhold/say.h"
+
+/* JSON is UTF-8; bytes that are none become '?'. */
+static json_t *
+text_json(const char *text, size_t bytes)
+{
+	json_t *json = json_stringn(text, bytes);
+	char *safe;
+
+	if (json)
+		return json;
+	safe = malloc(bytes + 1);
+	for (size_t i = 0; safe && i < bytes; i++)
+		safe[i] = (unsigned char)text[i] >= 0x80 ? '?' : text[i];
+	json = safe ? json_stringn(safe, bytes) : NULL;
+	free(safe);
+	return json;
+}
+
+static json_t *
+record_text_json(const struct record_text *text)
+{
+	return text_json(text->text, text->bytes);
+}
+
+/* JSON's numbers are signed here. */
+static json_t *
+count_json(uint64_t count)
+{
+	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
+}
+
+static json_t *
+limit_json(uint64_t limit)
+{
+	return limit == UINT64_MAX ? json_null() : count_json(limit);
+}
+
+static json_t *
+keys_json(const struct launch *launch)
+{
+	json_t *keys = json_array();
+
+	for (uint32_t i = 0; launch->record && i < launch->record->keys_count; i++) {
+		const struct record_key *key = &launch->record->keys[i];
+		json_t *json = json_object();
+
+		json_object_set_new(json, "name", record_text_json(&key->name));
+		json_object_set_new(json, "spec", record_text_json(&key->spec));
+		json_object_set_new(json, "read", count_json(key->counts.read));
+		json_object_set_new(json, "written", count_json(key->counts.written));
+		json_object_set_new(json, "denied", count_json(key->counts.denied));
+		json_object_set_new(json, "missing", count_json(key->counts.missing));
+		json_array_append_new(keys, json);
+	}
+	return keys;
+}
+
+static json_t *
+walls_json(const struct launch *launch)
+{
+	json_t *walls = json_object();
+
+	if (!launch->record) /* it never told; this is what was tried */
+		json_object_set_new(walls, "tier", json_string(walls_tier_name(launch->start.plan.tier)));
+	if (!launch->record)
+		return walls;
+	json_object_set_new(walls, "tier", json_string(walls_tier_name(launch->record->walls.tier)));
+	for (unsigned i = 0; i < WALL_COUNT; i++)
+		json_object_set_new(walls, walls_wall_name(i), json_boolean(launch->record->walls.up[i]));
+	json_object_set_new(walls, "landlock_abi", json_integer(launch->record->walls.landlock_abi));
+	return walls;
+}
+
+static json_t *
+where_json(const struct launch *launch)
+{
+	const struct record *record = launch->record;
+	json_t *where, *stack = json_array();
+
+	for (uint32_t i = 0; record && i < record->frames_count; i++) {
+		json_t *frame = json_object();
+
+		json_object_set_new(frame, "func", record_text_json(&record->frames[i].func));
+		json_object_set_new(frame, "index", json_integer(record->frames[i].index));
+		json_object_set_new(frame, "offset", json_integer(record->frames[i].offset));
+		json_array_append_new(stack, frame);
+	}
+	if (!record || !record->frames_count) {
+		json_decref(stack);
+		return json_null();
+	}
+	where = json_object();
+	json_object_set_new(where, "module", text_json(launch->program, strlen(launch->program)));
+	json_object_set_new(where, "func", record_text_json(&record->frames[0].func));
+	json_object_set_new(where, "offset", json_integer(record->frames[0].offset));
+	json_object_set_new(where, "depth", json_integer(record->depth));
+	json_object_set_new(where, "stack", stack);
+	return where;
+}
+
+static json_t *
+whys_json(const struct record *record)
+{
+	json_t *whys = json_array();
+
+	for (uint32_t i = 0; record && i < record->whys_count; i++) {
+		const struct record_why *why = &record->whys[i];
+		json_t *json = json_object();
+
+		json_object_set_new(json, "what", record_text_json(&why->what));
+		json_object_set_new(json, "key", record_text_json(&why->key));
+		json_object_set_new(json, "why", record_text_json(&why->why));
+		json_object_set_new(json, "saw", record_text_json(&why->saw));
+		json_object_set_new(json, "allow", record_text_json(&why->allow));
+		json_object_set_new(json, "count", count_json(why->count));
+		json_object_set_new(json, "missing", json_boolean(why->missing));
+		json_array_append_new(whys, json);
+	}
+	return whys;
+}
+
+static json_t *
+holes_json(const struct record *record)
+{
+	json_t *holes = json_array();
+
+	for (uint32_t i = 0; i < record->holes_count; i++) {
+		json_t *json = json_object();
+
+		json_object_set_new(json, "name", record_text_json(&record->holes[i].name));
+		json_object_set_new(json, "spec", record_text_json(&record->holes[i].spec));
+		json_array_append_new(holes, json);
+	}
+	return holes;
+}
+
+static json_t *
+image_json(const struct launch *launch)
+{
+	const struct record *record = launch->record;
+	json_t *json;
+
+	if (!record || record->image == IMAGE_NONE)
+		return json_null();
+	json = json_object();
+	json_object_set_new(json, "when", json_string(start_when_text(record->image_when)));
+	json_object_set_new(json, "file", text_json(launch->images[record->image_when].name,
+		strlen(launch->images[record->image_when].name)));
+	json_object_set_new(json, "bytes", count_json(record->image_bytes));
+	json_object_set_new(json, "written", json_boolean(record->image == IMAGE_WRITTEN));
+	return json;
+}
+
+/* How the clock and the generator were: the spec of the key of that kind. */
+static json_t *
+mode_json(const struct record *record, enum kind_id kind)
+{
+	for (uint32_t i = 0; i < record->keys_count; i++) {
+		const struct record_text *spec = &record->keys[i].spec;
+		const char *value = memchr(spec->text, ':', spec->bytes);
+
+		if (record->keys[i].kind == (uint32_t)kind && value)
+			return text_json(value + 1, (size_t)(spec->text + spec->bytes - value - 1));
+	}
+	return json_null();
+}
+
+static json_t *
+report_json(const struct launch *launch, int status)
+{
+	static const struct record nothing = {.gas_left = UINT64_MAX};
+	const struct record *record = launch->record ? launch->record : &nothing;
+	json_t *report = json_object(), *gas = json_object(), *run = json_object();
+
+	json_object_set_new(report, "v", json_integer(1));
+	json_object_set_new(report, "end", json_string(verdict_end(launch)));
+	json_object_set_new(report, "code",
+		json_integer(launch->record && record->end == RECORD_EXIT ? record->code : status));
+	json_object_set_new(gas, "guest", count_json(record->gas_guest));
+	json_object_set_new(gas, "host", count_json(record->gas_host));
+	json_object_set_new(gas, "left", limit_json(record->gas_left));
+	json_object_set_new(gas, "need", count_json(record->end == RECORD_GAS ? record->need : 0));
+	json_object_set_new(report, "gas", gas);
+	json_object_set_new(run, "gas", count_json(record->gas_run));
+	json_object_set_new(report, "run", run);
+	json_object_set_new(report, "storage_peak", count_json(record->storage_peak));
+	json_object_set_new(report, "storage_limit", limit_json(record->storage_limit));
+	json_object_set_new(report, "keys", keys_json(launch));
+	json_object_set_new(report, "walls", walls_json(launch));
+	json_object_set_new(report, "where", where_json(launch));
+	json_object_set_new(report, "clock", mode_json(record, KIND_clock));
+	json_object_set_new(report, "random", mode_json(record, KIND_entropy));
+	json_object_set_new(report, "image", image_json(launch));
+	json_object_set_new(report, "holes", holes_json(record));
+	json_object_set_new(report, "why", whys_json(launch->record));
+	if (record->end == RECORD_TRAP)
+		json_object_set_new(report, "trap", record_text_json(&record->trap));
+	if (launch->record && record->end == RECORD_REFUSED)
+		json_object_set_new(report, "error", record_text_json(&record->text));
+	if (launch->signal)
+		json_object_set_new(report, "signal", json_integer(launch->signal));
+	return report;
+}
+
+int
+account_write(struct launch *launch, int status)
+{
+	struct new_file *file = &launch->report_file;
+	struct report why = {.offset = UINT64_MAX};
+	json_t *json;
+	char *text;
+	int r;
+
+	if (file->fd < 0)
+		return 0;
+	json = report_json(launch, status);
+	text = json_dumps(json, JSON_COMPACT);
+	r = text ? write_all(file->fd, text, strlen(text)) : -ENOMEM;
+	if (!r)
+		r = write_all(file->fd, "\n", 1);
+	if (!r)
+		r = new_file_keep(file, &why);
+	free(text);
+	json_decref(json);
+	if (!r)
+		return 0;
+	say_error("the report could not be written to %s: %s", file->name,
+		why.text[0] ? why.text : strerror(-r));
+	return EXIT_IO;
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* guest.c - behind the walls: a world, its keys, one domain, and what came of it.
+ *
+ *   keys -> module or image -> steps -> image, if one is to be kept -> record
+ *
+ * No system call is made here: the device is the ring, memory is the arena. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "caps/caps.h"
+#include "tools/keyhold/say.h"
+#include "tools/keyhold/worker.h"
+
+enum { TEXT_MAX = 512, MOUNTS_MAX = RECORD_KEYS_MAX };
+
+/* Words for worker_refuse(), which shows them at exit. */
+static char refusal[TEXT_MAX];
+
+static _Noreturn void __attribute__((format(printf, 3, 4)))
+refuse(struct worker *worker, int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(refusal, sizeof(refusal), format, args);
+	va_end(args);
+	worker_refuse(worker, status, refusal);
+}
+
+/* --- keys ------------------------------------------------------------------- */
+
+static struct wasi_mount mounts[MOUNTS_MAX];
+
+/* Makes the root keys, in the order given; fills the places they go to. */
+static void
+add_roots(struct worker *worker, struct wasi_config *config)
+{
+	for (uint32_t i = 0; i < worker->start.roots_count; i++) {
+		const struct start_root *root = &worker->start.roots[i];
+		struct key key;
+
+		if (caps_root_add(worker->world, &root->root, &worker->report, &key))
+			refuse(worker, EXIT_NO_KEY, "key %s: %s", root->root.name,
+				worker->report.text[0] ? worker->report.text : "no memory");
+		switch (root->role) {
+		case ROLE_STDIN:
+		case ROLE_STDOUT:
+		case ROLE_STDERR:
+			config->streams[root->role - ROLE_STDIN] = key;
+			break;
+		case ROLE_MOUNT:
+			mounts[config->mounts_count].key = key;
+			mounts[config->mounts_count++].path = root->path;
+			break;
+		case ROLE_CLOCK:
+			config->clock = key;
+			break;
+		case ROLE_ENTROPY:
+			config->entropy = key;
+			break;
+		case ROLE_COUNT:
+			break;
+		}
+	}
+}
+
+/* --- a new run ---------------------------------------------------------------- */
+
+static const struct export *
+exported_func(const struct module *module, const char *name)
+{
+	const struct export *export = module_export(module, name, strlen(name));
+
+	return export && export->kind == EXTERN_FUNC ? export : NULL;
+}
+
+/* "fib, add, sub": what could be called, for a message. */
+static const char *
+exports_text(const struct module *module, char text[static TEXT_MAX])
+{
+	size_t at = 0;
+
+	text[0] = 0;
+	for (uint32_t i = 0; i < module->exports_count && at + 40 < TEXT_MAX / 2; i++) {
+		const struct export *export = &module->exports[i];
+
+		if (export->kind == EXTERN_FUNC)
+			at += (size_t)snprintf(text + at, TEXT_MAX - at, "%s%.*s", at ? ", " : "",
+				export->name.bytes < 40 ? (int)export->name.bytes : 40, export->name.text);
+	}
+	return at ? text : "none";
+}
+
+/* What --invoke names, with its arguments; else _start; else nothing, if the
+ * module's own initialisation is the program. False: nothing is called. */
+static bool
+choose_entry(struct worker *worker, const struct module *module, uint32_t *ret_func,
+	uint64_t slots[static PARAMS_MAX], uint32_t *ret_count)
+{
+	const struct start *start = &worker->start;
+	const char *name = start->invoke ? start->invoke : "_start";
+	const struct export *export = exported_func(module, name);
+	char text[TEXT_MAX];
+	const struct functype *type;
+
+	if (!export && !start->invoke && (module->has_start || exported_func(module, "_initialize")))
+		return false;
+	if (!export)
+		refuse(worker, EXIT_USAGE, "%s exports no function %s; it exports: %s%s", start->program,
+			name, exports_text(module, text),
+			start->invoke ? "" : " (call one: --invoke NAME)");
+	type = module_functype(module, export->index);
+	if (!start->invoke && type->params)
+		refuse(worker, EXIT_DATA, "%s: _start takes no parameters", start->program);
+	if (start->invoke && invoke_args(type, name, start->args + 1, start->args_count - 1,
+		&worker->report, slots)) {
+		worker->report.offset = UINT64_MAX;
+		refuse(worker, EXIT_USAGE, "%s", worker->report.text);
+	}
+	*ret_func = export->index;
+	*ret_count = type->params;
+	return true;
+}
+
+static void
+make_domain(struct worker *worker, const struct wasi_config *wasi)
+{
+	const struct start *start = &worker->start;
+	struct domain_config config = {.name = "main", .gas = start->gas,
+		.bank_bytes = start->mem_bytes, .stop_when_dry = start->flags & START_STOP_ON_STORAGE,
+		.strict = start->flags & START_STRICT};
+	int r = world_module(worker->world, worker->program, worker->program_bytes, &worker->report,
+		&config.module);
+
+	if (r)
+		refuse(worker, r == -ENOMEM ? EXIT_FAULT : EXIT_DATA, "%s: %s", start->program,
+			r == -ENOMEM ? "no memory to load it" : worker->report.text);
+	r = domain_new(worker->world, &config, &worker->report, &worker->domain);
+	if (!r)
+		r = caps_wasi_setup(worker->domain, wasi, &worker->report);
+	if (r == -ENOSPC)
+		refuse(worker, EXIT_KILLED, "%s: --mem has no room for what it begins with: %s",
+			start->program, worker->report.text[0] ? worker->report.text : "give it more");
+	if (r)
+		refuse(worker, r == -ENOMEM ? EXIT_FAULT : EXIT_DATA, "%s: %s", start->program,
+			worker->report.text[0] ? worker->report.text : "no memory");
+}
+
+/* --- going on from an image ----------------------------------------------------- */
+
+static void
+read_image(struct worker *worker)
+{
+	const struct start *start = &worker->start;
+	struct domain *domain;
+	int r = image_read(worker->world, worker->program, worker->program_bytes, &worker->report,
+		&domain);
+
+	if (r)
+		refuse(worker, r == -ENOMEM ? EXIT_FAULT : r == -ENOSPC ? EXIT_KILLED : EXIT_DATA,
+			"%s: %s", start->program,
+			worker->report.text[0] ? worker->report.text : "no memory for the image");
+	worker->domain = domain;
+	if (start->flags & START_MEM_GIVEN) {
+		if (start->mem_bytes < domain->bank.used)
+			refuse(worker, EXIT_USAGE, "%s: --mem %llu is less than the %llu bytes it holds",
+				start->program, (unsigned long long)start->mem_bytes,
+				(unsigned long long)domain->bank.used);
+		domain->bank.limit = start->mem_bytes;
+	}
+	if (start->gas && start->gas != GAS_NO_LIMIT)
+		domain_feed(domain, start->gas);
+}
+
+/* --- the image that is kept ------------------------------------------------------ */
+
+struct stream_sink {
+	struct sink sink; /* first */
+	struct worker *worker;
+	uint64_t id;      /* of our own requests; the kernel's begin at 1 */
+	uint32_t handle, bytes;
+	int error;        /* enum device_error */
+	uint8_t buffer[DEVICE_PIECE_BYTES];
+};
+
+/* Waits for the completion of our request; whatever else completes is dropped:
+ * the domain has been quiesced. */
+static int64_t
+await(struct stream_sink *to, const struct device_request *request)
+{
+	struct device *device = client_device(to->worker->client);
+	struct device_completion completion;
+	int64_t result;
+
+	if (device->submit(device, request))
+		return -DEVICE_EAGAIN;
+	for (;;) {
+		if (!device->reap(device, true, &completion)) {
+			to->worker->pokes |= client_poked(to->worker->client);
+			continue;
+		}
+		result = completion.result;
+		device->done(device, completion.id);
+		if (completion.id == request->id)
+			return result;
+	}
+}
+
+static int
+stream_flush(struct stream_sink *to)
+{
+	uint32_t at = 0;
+
+	while (at < to->bytes && !to->error) {
+		const struct device_request request = {.id = ++to->id, .op = DEVICE_WRITE,
+			.handle = to->handle, .offset = DEVICE_STREAM, .data = to->buffer + at,
+			.data_bytes = to->bytes - at};
+		const int64_t n = await(to, &request);
+
+		if (n < 0)
+			to->error = (int)-n;
+		else if (!n)
+			to->error = DEVICE_EIO;
+		else
+			at += (uint32_t)n;
+	}
+	to->bytes = 0;
+	return to->error ? -EIO : 0;
+}
+
+static int
+stream_put(struct sink *sink, const void *data, size_t bytes)
+{
+	struct stream_sink *to = (struct stream_sink *)(void *)sink;
+	const uint8_t *at = data;
+
+	while (bytes) {
+		const size_t room = sizeof(to->buffer) - to->bytes, piece = bytes < room ? bytes : room;
+
+		memcpy(to->buffer + to->bytes, at, piece);
+		to->bytes += (uint32_t)piece;
+		at += piece;
+		bytes -= piece;
+		if (to->bytes == sizeof(to->buffer) && stream_flush(to))
+			return -EIO;
+	}
+	return 0;
+}
+
+static void
+keep_image(struct worker *worker, enum start_when when)
+{
+	static struct stream_sink to;
+	struct record *record = &worker->record;
+	int r;
+
+	if (worker->start.images[when] == START_NO_IMAGE)
+		return;
+	to.sink.put = stream_put;
+	to.worker = worker;
+	to.id = UINT64_C(1) << 63;
+	to.handle = worker->start.images[when];
+	record->image_when = when;
+	r = image_write(worker->world, worker->domain, &to.sink, false);
+	if (!r)
+		r = stream_flush(&to);
+	record->image = r ? IMAGE_FAILED : IMAGE_WRITTEN;
+	record->image_bytes = to.sink.bytes;
+	record->image_error = r && !to.error ? DEVICE_ENOMEM : to.error;
+}
+
+/* --- the record --------------------------------------------------------------------- */
+
+static struct record_text
+text_of(const char *text)
+{
+	return (struct record_text){text, text ? (uint32_t)strlen(text) : 0};
+}
+
+static void
+tell_frames(struct worker *worker)
+{
+	struct record *record = &worker->record;
+	struct store *store = worker->domain->store;
+	struct frame_view view;
+	uint32_t depth;
+
+	for (depth = 0; store_frame(store, depth, &view); depth++) {
+		struct record_frame *frame = &record->frames[record->frames_count];
+		struct instance *instance;
+		struct name name;
+
+		if (view.kind != FRAME_WASM || record->frames_count == RECORD_FRAMES_MAX)
+			continue;
+		instance = store_instance(store, view.instance);
+		name = module_func_name(instance->module, view.func);
+		*frame = (struct record_frame){{name.text, name.bytes}, view.func, view.offset};
+		record->frames_count++;
+		if (depth > 4096)
+			break; /* the whole depth is not worth its time */
+	}
+	record->depth = depth;
+}
+
+static void
+tell_keys(struct worker *worker)
+{
+	struct record *record = &worker->record;
+	const struct caps_why *why;
+	struct caps_root_view view;
+	struct caps_hole hole;
+
+	for (uint32_t i = 0; i < RECORD_KEYS_MAX && caps_root_at(worker->world, i, &view); i++)
+		record->keys[record->keys_count++] = (struct record_key){text_of(view.name),
+			text_of(view.spec), view.kind, view.flags, 0, view.counts};
+	for (uint32_t i = 0; i < RECORD_KEYS_MAX && caps_hole_at(worker->domain, i, &hole); i++)
+		record->holes[record->holes_count++] =
+			(struct record_hole){text_of(hole.name), text_of(hole.spec)};
+	for (uint32_t i = 0; i < WASI_WHY_MAX && (why = caps_why(worker->domain, i)); i++)
+		record->whys[record->whys_count++] = (struct record_why){why->count, why->missing,
+			text_of(why->what), text_of(why->key), text_of(why->why), text_of(why->saw),
+			text_of(why->allow)};
+}
+
+/* The entry's results, if it returned instead of calling proc_exit. */
+static void
+tell_values(struct worker *worker)
+{
+	struct record *record = &worker->record;
+	struct domain *domain = worker->domain;
+	const struct functype *type = domain->pending.type;
+
+	if (!domain->entered || domain->pending.end != EXEC_RETURNED || !type)
+		return;
+	for (uint32_t i = 0; i < type->results && i < RECORD_VALUES_MAX; i++)
+		record->values[record->values_count++] = (struct record_value){
+			type->vals[type->params + i], domain->pending.slots[i]};
+}
+
+static void
+tell(struct worker *worker)
+{
+	struct record *record = &worker->record;
+	struct domain *domain = worker->domain;
+
+	record->gas_guest = domain->gas_guest;
+	record->gas_host = domain->gas_host;
+	record->gas_run = domain->gas_guest + domain->gas_host - worker->gas_before;
+	record->gas_left = domain->line.unlimited ? GAS_NO_LIMIT
+	                                          : line_left(world_clock(worker->world), &domain->line);
+	record->storage_peak = domain->bank.peak;
+	record->storage_limit = domain->bank.limit;
+	if (worker->start.stop_after)
+		record->safepoints = store_safepoints(domain->store);
+	if (record->end != RECORD_EXIT)
+		tell_frames(worker);
+	tell_keys(worker);
+}
+
+/* --- steps --------------------------------------------------------------------------- */
+
+static bool
+poked(void *user)
+{
+	struct worker *worker = user;
+
+	worker->pokes |= client_poked(worker->client);
+	return worker->pokes != 0;
+}
+
+/* Until it stops by itself (true) or we are asked to stop it. */
+static bool
+run(struct worker *worker)
+{
+	domain_start(worker->domain);
+	for (;;) {
+		if (world_run(worker->world, worker->domain, true) == DOMAIN_STOPPED) {
+			if (worker->domain->stop.reason != STOP_YIELDED)
+				return true;
+			domain_start(worker->domain); /* nobody drives it but us: go on */
+		}
+		if (poked(worker))
+			return false;
+	}
+}
+
+static void
+stopped(struct worker *worker)
+{
+	const struct stop *stop = &worker->domain->stop;
+	struct record *record = &worker->record;
+
+	record->need = stop->need;
+	switch (stop->reason) {
+	case STOP_RETURNED:
+		record->end = caps_denied_end(worker->domain) ? RECORD_DENIED : RECORD_EXIT;
+		record->code = stop->code;
+		tell_values(worker);
+		return;
+	case STOP_TRAP:
+		record->end = RECORD_TRAP;
+		record->trap = text_of(trap_text(stop->trap));
+		keep_image(worker, WHEN_TRAP);
+		return;
+	case STOP_OUT_OF_GAS:
+	case STOP_STEPPED:
+		record->end = RECORD_GAS;
+		keep_image(worker, WHEN_GAS);
+		return;
+	case STOP_OUT_OF_STORAGE:
+		record->end = RECORD_STORAGE;
+		keep_image(worker, WHEN_STORAGE);
+		return;
+	case STOP_REVOKED:
+		record->end = RECORD_REVOKED;
+		return;
+	case STOP_NONE:
+	case STOP_YIELDED:
+	case STOP_CALLED:
+	case STOP_WAITING:
+	case STOP_ENDED:
+	case STOP_COUNT:
+		record->end = RECORD_ASKED;
+		return;
+	}
+}
+
+static void
+open_world(struct worker *worker)
+{
+	struct world_config config = {.host = worker->host, .device = client_device(worker->client),
+		.caps = &caps_all, .executor = EXECUTOR_FAST, .poked = poked, .user = worker};
+
+	if (worker->start.flags & START_SWITCH || !executor_present(EXECUTOR_FAST))
+		config.executor = EXECUTOR_SWITCH;
+	worker->world = world_open(&config);
+	if (!worker->world)
+		refuse(worker, EXIT_FAULT, "no memory to begin with");
+}
+
+/* A reactor's _initialize comes before what --invoke names. */
+static void
+run_new(struct worker *worker, bool *ret_stopped)
+{
+	static uint64_t slots[PARAMS_MAX];
+	const struct module *module =
+		store_instance(worker->domain->store, worker->domain->instance)->module;
+	const struct export *before = exported_func(module, "_initialize");
+	uint32_t func, count;
+	const bool has_entry = choose_entry(worker, module, &func, slots, &count);
+
+	if (before && (!has_entry || before->index != func)) {
+		if (domain_entry(worker->domain, before->index, NULL, 0))
+			refuse(worker, EXIT_DATA, "%s: _initialize takes no parameters", worker->start.program);
+		*ret_stopped = run(worker);
+		if (!*ret_stopped || worker->domain->stop.reason != STOP_RETURNED || !has_entry)
+			return;
+	}
+	if (has_entry && domain_entry(worker->domain, func, slots, count))
+		refuse(worker, EXIT_KILLED, "%s: --mem has no room for the arguments",
+			worker->start.program);
+	*ret_stopped = run(worker);
+}
+
+void
+guest_run(struct worker *worker)
+{
+	const struct start *start = &worker->start;
+	struct wasi_config wasi = {.args = start->args, .args_count = start->args_count,
+		.env = start->env, .env_count = start->env_count, .mounts = mounts,
+		.no_root = start->flags & START_NO_ROOT,
+		.stop_on_denied = start->flags & START_STOP_ON_DENIED};
+	bool by_itself;
+
+	open_world(worker);
+	add_roots(worker, &wasi);
+	if (start->flags & START_RESUME)
+		read_image(worker);
+	else
+		make_domain(worker, &wasi);
+	worker->gas_before = worker->domain->gas_guest + worker->domain->gas_host;
+	if (start->stop_after)
+		store_step_after(worker->domain->store, start->stop_after);
+	if (start->flags & START_RESUME)
+		by_itself = run(worker);
+	else
+		run_new(worker, &by_itself);
+	if (by_itself) {
+		stopped(worker);
+	} else {
+		domain_quiesce(worker->domain);
+		worker->record.end = RECORD_ASKED;
+		if (worker->pokes & POKE_KEEP)
+			keep_image(worker, WHEN_SIGNAL);
+	}
+	tell(worker);
+}

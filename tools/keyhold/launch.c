@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/keyhold/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/keyhold/commands.h"
+#include "tools/keyhold/say.h"
+#include "tools/keyhold/units.h"
+
+extern char **environ;
+
+/* How long a worker that was asked to stop may take to tell how far it came. */
+static const uint64_t grace_ns = 500000000;
+
+/* --- options ------------------------------------------------------------------ */
+
+static int
+wrong(const char *option, const struct report *report)
+{
+	say_error("--%s %s", option, report->text);
+	return EXIT_USAGE;
+}
+
+static int
+read_amounts(struct launch *launch)
+{
+	const struct options *options = launch->options;
+	const bool resume = launch->start.flags & START_RESUME;
+	const char *gas = options_value(options, resume ? OPTION_GAS_MORE : OPTION_GAS);
+	const char *mem = options_value(options, OPTION_MEM);
+	const char *timeout = options_value(options, OPTION_TIMEOUT);
+	const char *after = options_value(options, OPTION_STOP_AFTER);
+	struct report report = {.offset = UINT64_MAX};
+	struct start *start = &launch->start;
+
+	start->gas = resume ? 0 : GAS_NO_LIMIT;
+	if (gas && resume && gas[0] != '+') {
+		say_error("--gas %s: an image keeps its limit; say how much more: --gas +%s", gas, gas);
+		return EXIT_USAGE;
+	}
+	if (gas && units_gas(gas + resume, &report, &start->gas))
+		return wrong("gas", &report);
+	start->mem_bytes = UINT64_C(4) << 30;
+	if (mem && units_bytes(mem, &report, &start->mem_bytes))
+		return wrong("mem", &report);
+	if (mem)
+		start->flags |= START_MEM_GIVEN;
+	if (timeout && units_duration(timeout, &report, &launch->timeout_ns))
+		return wrong("timeout", &report);
+	if (after && units_count(after, &report, &start->stop_after))
+		return wrong("stop-after", &report);
+	return 0;
+}
+
+static const struct {
+	enum option option;
+	enum start_flag flag;
+} flag_options[] = {
+	{OPTION_STRICT, START_STRICT},
+	{OPTION_NO_ROOT, START_NO_ROOT},
+	{OPTION_STOP_ON_DENIED, START_STOP_ON_DENIED},
+	{OPTION_STOP_ON_STORAGE, START_STOP_ON_STORAGE},
+};
+
+static int
+read_flags(struct launch *launch)
+{
+	const char *executor = options_value(launch->options, OPTION_EXECUTOR);
+
+	for (unsigned i = 0; i < sizeof(flag_options) / sizeof(*flag_options); i++)
+		if (options_has(launch->options, flag_options[i].option))
+			launch->start.flags |= flag_options[i].flag;
+	if (executor && !strcmp(executor, "switch"))
+		launch->start.flags |= START_SWITCH;
+	else if (executor && (strcmp(executor, "fast") || !executor_present(EXECUTOR_FAST))) {
+		say_error("--executor %s: %s", executor,
+			strcmp(executor, "fast") ? "fast or switch" : "this build has only switch");
+		return EXIT_USAGE;
+	}
+	if (options_has(launch->options, OPTION_QUIET))
+		say_level(SAY_ERRORS);
+	return 0;
+}
+
+/* WHEN=FILE. */
+static int
+read_image_option(struct launch *launch, const char *value)
+{
+	const size_t word = strcspn(value, "=");
+
+	for (unsigned i = 0; i < WHEN_COUNT; i++) {
+		const char *text = start_when_text(i);
+
+		if (strlen(text) != word || strncmp(text, value, word) || !value[word] || !value[word + 1])
+			continue;
+		if (launch->images[i].name) {
+			say_error("--snapshot-on %s is given twice", text);
+			return EXIT_USAGE;
+		}
+		launch->images[i].name = strdup(value + word + 1);
+		return launch->images[i].name ? 0 : EXIT_FAULT;
+	}
+	say_error("--snapshot-on %s: write WHEN=FILE; WHEN is gas, storage, trap or signal", value);
+	return EXIT_USAGE;
+}
+
+static int
+read_environment(struct launch *launch)
+{
+	const struct options *options = launch->options;
+	struct start *start = &launch->start;
+
+	start->env = calloc(options->count + 1u, sizeof(*start->env));
+	if (!start->env)
+		return EXIT_FAULT;
+	for (uint32_t i = 0; i < options->count; i++) {
+		const char *value = options->found[i].value;
+		const size_t name = strcspn(value, "=");
+		const char *pair = value;
+
+		if (options->found[i].option != OPTION_ENV)
+			continue;
+		if (!name) {
+			say_error("--env %s: a variable has a name: K=V, or K for a copy of yours", value);
+			return EXIT_USAGE;
+		}
+		if (!value[name]) {
+			pair = NULL;
+			for (char **at = environ; *at && !pair; at++)
+				if (!strncmp(*at, value, name) && (*at)[name] == '=')
+					pair = *at;
+		}
+		if (pair) /* one of ours that is not set is not set there either */
+			start->env[start->env_count++] = pair;
+	}
+	return 0;
+}
+
+static int
+read_arguments(struct launch *launch)
+{
+	const struct options *options = launch->options;
+	struct start *start = &launch->start;
+	const char *slash;
+
+	if (start->flags & START_DOCTOR) {
+		launch->file = launch->program = start->program = "(nothing)";
+		return 0;
+	}
+	if (!options->rest_count) {
+		say_error("%s what? keyhold %s %s", command_rows[options->command].text,
+			command_rows[options->command].text, command_rows[options->command].usage);
+		return EXIT_USAGE;
+	}
+	launch->file = options->rest[0];
+	slash = strrchr(launch->file, '/');
+	launch->program = slash && slash[1] ? slash + 1 : launch->file;
+	start->program = launch->program;
+	start->invoke = options_value(options, OPTION_INVOKE);
+	start->args = calloc((size_t)options->rest_count + 1, sizeof(*start->args));
+	if (!start->args)
+		return EXIT_FAULT;
+	for (int i = 0; i < options->rest_count; i++)
+		start->args[start->args_count++] = i ? options->rest[i] : launch->program;
+	for (int i = 1; i < options->rest_count; i++) {
+		const struct option_row *row = option_like(options->command, options->rest[i]);
+
+		if (row) {
+			say("%s stands after %s, so it goes to the guest; ours stand before it", options->rest[i],
+				launch->file);
+			break;
+		}
+	}
+	return 0;
+}
+
+static int
+read_options(struct launch *launch)
+{
+	int r = read_flags(launch);
+
+	if (!r)
+		r = read_arguments(launch);
+	if (!r)
+		r = read_amounts(launch);
+	if (!r)
+		r = read_environment(launch);
+	for (uint32_t i = 0; !r && i < launch->options->count; i++)
+		if (launch->options->found[i].option == OPTION_SNAPSHOT_ON)
+			r = read_image_option(launch, launch->options->found[i].value);
+	if (!r && !(launch->start.flags & START_LOOK))
+		r = keys_read(launch);
+	return r;
+}
+
+/* --- files -------------------------------------------------------------------- */
+
+static int
+open_new(struct new_file *file, const char *name)
+{
+	struct report report = {.offset = UINT64_MAX};
+	char *kept = file->name;
+	const int r = new_file_open(file, name, &report);
+
+	free(kept);
+	if (!r && !strcmp(name, "-") && isatty(file->fd)) {
+		say_error("standard output is a terminal; an image is no text: name a file");
+		return EXIT_USAGE;
+	}
+	if (!r)
+		return 0;
+	say_error("%s", report.text);
+	return EXIT_NO_FILE;
+}
+
+static int
+open_files(struct launch *launch)
+{
+	const char *report_name = options_value(launch->options, OPTION_REPORT);
+	int r = launch->start.flags & START_DOCTOR ? program_nothing(&launch->program_fd)
+	                                           : program_open(launch->file, &launch->program_fd);
+
+	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
+		if (launch->images[i].name)
+			r = open_new(&launch->images[i], launch->images[i].name);
+	if (!r && report_name) {
+		struct report report = {.offset = UINT64_MAX};
+
+		if (new_file_open(&launch->report_file, report_name, &report)) {
+			say_error("--report %s", report.text);
+			r = EXIT_NO_FILE;
+		}
+	}
+	return r ? r : keys_open(launch);
+}
+
+/* --- the worker ---------------------------------------------------------------- */
+
+static int
+fault(const char *what, const struct report *report)
+{
+	say_error("%s%s", what, report->text);
+	return EXIT_FAULT;
+}
+
+static int
+grant_images(struct launch *launch)
+{
+	for (unsigned i = 0; i < WHEN_COUNT; i++) {
+		struct broker_grant granted;
+		int fd;
+
+		launch->start.images[i] = START_NO_IMAGE;
+		if (launch->images[i].fd < 0)
+			continue;
+		fd = fcntl(launch->images[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0 || broker_grant_stream(launch->broker, fd, BROKER_WRITE, &launch->report, &granted))
+			return fault("an image's file could not be handed over: ", &launch->report);
+		launch->start.images[i] = granted.handle;
+	}
+	return 0;
+}
+
+struct memory_sink {
+	struct sink sink; /* first */
+	FILE *out;
+};
+
+static int
+memory_put(struct sink *sink, const void *data, size_t bytes)
+{
+	struct memory_sink *to = (struct memory_sink *)(void *)sink;
+
+	return fwrite(data, 1, bytes, to->out) == bytes ? 0 : -ENOMEM;
+}
+
+static int
+tell_worker(struct launch *launch)
+{
+	struct memory_sink to = {.sink = {.put = memory_put}};
+	char *words = NULL;
+	size_t bytes;
+	int r;
+
+	to.out = open_memstream(&words, &bytes);
+	if (!to.out)
+		return -ENOMEM;
+	start_write(&launch->start, &to.sink);
+	r = fclose(to.out) || to.sink.failed ? -ENOMEM : broker_words(launch->broker, words, bytes);
+	free(words);
+	return r;
+}
+
+static int
+spawn(struct launch *launch)
+{
+	struct walls_plan *plan = &launch->start.plan;
+
+	if (tell_worker(launch))
+		return fault("no memory for the worker's words", &launch->report);
+	for (;;) {
+		/* The words are written once; the tier may be lowered after. */
+		const char *const argv[] = {"keyhold", WORKER_WORD, walls_tier_name(plan->tier), NULL};
+		const struct broker_spawn config = {.argv = argv,
+			.clone_flags = walls_clone_flags(plan), .before_exec = walls_before_exec,
+			.arg = plan, .keep_stderr = plan->keep_stderr};
+		const int r = broker_spawn(launch->broker, &config, &launch->report);
+
+		if (!r)
+			return 0;
+		if (!walls_plan_lower(plan, r))
+			return fault("the worker could not be started: ", &launch->report);
+		report_clear(&launch->report);
+	}
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Asks the worker to stop and tell; ends it when it does not within the grace.
+ * An image may take longer than that to write: it is waited for. */
+static void
+ask(struct launch *launch, uint32_t poke)
+{
+	if (broker_poke(launch->broker, poke))
+		broker_kill(launch->broker);
+	else
+		broker_deadline(launch->broker, poke & POKE_KEEP ? 0 : now_ns() + grace_ns);
+}
+
+static void
+on_signal(void *arg)
+{
+	struct launch *launch = arg;
+	struct signalfd_siginfo info;
+
+	if (read(launch->signals_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (launch->signal) { /* the second time we do not ask */
+		broker_kill(launch->broker);
+		return;
+	}
+	launch->signal = (int)info.ssi_signo;
+	ask(launch, POKE_END | (launch->images[WHEN_SIGNAL].fd >= 0 ? POKE_KEEP : 0));
+}
+
+static void
+on_log(void *user, enum broker_log_level level, const char *text, size_t bytes)
+{
+	char safe[1024];
+
+	(void)user;
+	say_safe(text, bytes, safe, sizeof(safe));
+	if (level == BROKER_LOG_ERROR)
+		say_error("%s", safe);
+	else
+		say("%s", safe);
+}
+
+/* Signals come as reads from here on; the worker is born with them blocked, so
+ * a terminal's ^C reaches us and not it. */
+static int
+watch_signals(struct launch *launch)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	launch->signals_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (launch->signals_fd < 0)
+		return -errno;
+	return broker_watch(launch->broker, launch->signals_fd, on_signal, launch);
+}
+
+static int
+serve(struct launch *launch)
+{
+	const struct broker_hooks hooks = {.user = launch, .log = on_log};
+
+	for (;;) {
+		const int r = broker_serve(launch->broker, &hooks, &launch->outcome);
+
+		if (r) {
+			say_error("the broker's loop failed: %s", strerror(-r));
+			return EXIT_FAULT;
+		}
+		if (launch->outcome.end != BROKER_TIMED_OUT)
+			return 0;
+		broker_deadline(launch->broker, 0);
+		if (launch->timed_out || launch->signal) {
+			broker_kill(launch->broker); /* it had its grace */
+		} else {
+			launch->timed_out = true;
+			ask(launch, POKE_END);
+		}
+	}
+}
+
+static int
+begin(struct launch *launch)
+{
+	const struct broker_config config = {0};
+	int r = walls_plan_init(&launch->start.plan, options_value(launch->options, OPTION_TIER),
+		&launch->report);
+
+	if (r)
+		return fault("", &launch->report);
+	if (broker_new(&config, &launch->report, &launch->broker))
+		return fault("", &launch->report);
+	r = keys_grant(launch);
+	if (!r)
+		r = grant_images(launch);
+	if (r)
+		return r;
+	if (broker_pass(launch->broker, launch->program_fd) < 0)
+		return fault("the program could not be handed over", &launch->report);
+	launch->program_fd = -1;
+	if (watch_signals(launch))
+		return fault("signals cannot be watched", &launch->report);
+	return spawn(launch);
+}
+
+static void
+launch_done(struct launch *launch)
+{
+	keys_done(launch);
+	for (unsigned i = 0; i < WHEN_COUNT; i++)
+		new_file_done(&launch->images[i]);
+	new_file_done(&launch->report_file);
+	if (launch->program_fd >= 0)
+		(void)close(launch->program_fd);
+	free(launch->start.args);
+	free(launch->start.env);
+	free(launch->record);
+	broker_free(launch->broker);
+	if (launch->signals_fd >= 0)
+		(void)close(launch->signals_fd);
+	free(launch);
+}
+
+static int
+run(struct launch *launch)
+{
+	int r = read_options(launch);
+
+	if (!r)
+		r = open_files(launch);
+	if (!r)
+		r = begin(launch);
+	if (r)
+		return r;
+	if (launch->timeout_ns)
+		broker_deadline(launch->broker, now_ns() + launch->timeout_ns);
+	r = serve(launch);
+	if (r)
+		return r;
+	if (launch->outcome.recorded)
+		(void)record_read(launch->outcome.record, launch->outcome.record_bytes, &launch->record);
+	return verdict(launch);
+}
+
+int
+launch(const struct options *options, uint32_t flags)
+{
+	struct launch *launch = calloc(1, sizeof(*launch));
+	int status;
+
+	if (!launch) {
+		say_error("no memory");
+		return EXIT_FAULT;
+	}
+	launch->options = options;
+	launch->start.flags = flags;
+	launch->program_fd = launch->report_file.fd = launch->signals_fd = -1;
+	for (unsigned i = 0; i < WHEN_COUNT; i++)
+		launch->images[i].fd = -1;
+	(void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is an answer here */
+	status = run(launch);
+	launch_done(launch);
+	return status;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* launch.h - one worker, from the command line to its end. The broker's side.
+ *
+ *   keys.c      options -> specs -> open host objects -> grants and root keys
+ *   program.c   FILE -> a descriptor that can be read twice
+ *   launch.c    the order of all this; signals and time while it runs
+ *   verdict.c   the outcome in words, and the exit status
+ *   account.c   the outcome as JSON (--report)
+ *
+ * Callers  run.c, resume.c, inspect.c.
+ * Errors   an exit status; the words have been said. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "drivers/broker/broker.h"
+#include "tools/keyhold/files.h"
+#include "tools/keyhold/keyspec.h"
+#include "tools/keyhold/options.h"
+#include "tools/keyhold/start.h"
+
+enum { KEYS_MAX = 128 };
+
+struct launch_key {
+	struct keyspec spec;
+	bool is_stream;  /* one of the guest's standard streams: `spec` has only a value */
+	enum start_role role;
+	int fd;          /* opened; -1: nothing to open, or handed over */
+	enum device_file_type type;
+	char *name, *text; /* as the report and images say them */
+};
+
+struct launch {
+	const struct options *options;
+	const char *file;      /* module or image, as given */
+	const char *program;   /* its last part */
+	int program_fd;
+	struct start start;
+	struct launch_key keys[KEYS_MAX];
+	uint32_t keys_count;
+	bool clock_real;
+	struct start_root roots[KEYS_MAX];
+	struct new_file images[WHEN_COUNT]; /* fd -1: not asked for */
+	struct new_file report_file;
+	uint64_t timeout_ns; /* 0: none */
+	uint64_t gas_limit;  /* run: as given */
+	struct broker *broker;
+	int signals_fd;
+
+	/* What happened. */
+	struct broker_outcome outcome;
+	struct record *record; /* NULL: it told nothing that could be read */
+	int signal;            /* that we were sent; 0: none */
+	bool timed_out;
+	struct report report;  /* why the launch failed, if it did */
+};
+
+/* `flags` are enum start_flag of the caller's choice; rest[0] is the file. */
+int launch(const struct options *options, uint32_t flags);
+
+/* keys.c. 0 or an exit status, words said. */
+int keys_read(struct launch *launch);   /* options -> keys */
+int keys_open(struct launch *launch);   /* the host's side of each */
+int keys_grant(struct launch *launch);  /* to the broker; fills start.roots */
+void keys_done(struct launch *launch);
+
+/* program.c. A .wat is turned into a module; what is no regular file is copied.
+ * 0 or an exit status, words said. */
+int program_open(const char *file, int *ret_fd);
+int program_nothing(int *ret_fd); /* the smallest module there is */
+
+/* verdict.c: says what there is to say; the exit status. */
+int verdict(struct launch *launch);
+/* "trap", "gas", ...: the report's word for how it ended. */
+const char *verdict_end(const struct launch *launch);
+/* The exit status alone. */
+int verdict_status(const struct launch *launch);
+
+/* inspect.c: what the worker saw, in text or JSON; the exit status. */
+int inspect_print(const struct launch *launch);
+/* doctor.c: the walls as this machine let them be raised. */
+int doctor_print(const struct launch *launch);
+
+/* account.c: writes the report; 0 or an exit status, words said. */
+int account_write(struct launch *launch, int status);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* start.h - what the broker's side tells its worker, and what comes back.
+ *
+ *   struct start    the command line as the worker needs it: broker_words()
+ *   struct record   how the run ended and what it used: client_end()
+ *
+ * Owns     nothing: texts of a struct read from bytes lie in those bytes.
+ * Does     writes and reads both as little-endian bytes. Both processes are
+ *          this program, so there is one version and no other reader.
+ * Callers  launch.c (writes start, reads record), worker.c (the reverse).
+ * Never    believes a record: the worker may have fallen. Its reader is total;
+ *          its texts are any bytes, and are made safe before they are shown.
+ * Errors   -EINVAL: not well-formed; -ENOMEM. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "caps/caps.h"
+#include "kernel/base/bytes.h"
+#include "sandbox/walls.h"
+
+/* Where a root key goes. */
+enum start_role {
+	ROLE_STDIN, ROLE_STDOUT, ROLE_STDERR, /* the guest's descriptors 0 to 2 */
+	ROLE_MOUNT,   /* a directory or file at `path` */
+	ROLE_CLOCK,
+	ROLE_ENTROPY,
+	ROLE_COUNT
+};
+
+struct start_root {
+	struct caps_root root;
+	enum start_role role;
+	const char *path; /* ROLE_MOUNT: the guest's */
+};
+
+/* When an image is kept. */
+enum start_when { WHEN_GAS, WHEN_STORAGE, WHEN_TRAP, WHEN_SIGNAL, WHEN_COUNT };
+const char *start_when_text(enum start_when when);
+
+enum start_flag {
+	START_RESUME = 1 << 0,          /* the passed file is an image, not a module */
+	START_STRICT = 1 << 1,
+	START_NO_ROOT = 1 << 2,
+	START_STOP_ON_DENIED = 1 << 3,
+	START_STOP_ON_STORAGE = 1 << 4,
+	START_SWITCH = 1 << 5,          /* the reference executor */
+	START_MEM_GIVEN = 1 << 6,       /* resume: the bank's limit is changed */
+	START_LOOK = 1 << 7,            /* inspect: nothing is run */
+	START_DOCTOR = 1 << 8,          /* and of a module of ours: only the walls matter */
+};
+
+enum { START_NO_IMAGE = UINT32_MAX };
+
+struct start {
+	uint32_t flags;       /* enum start_flag */
+	uint64_t gas;         /* run: the limit; resume: so much more. GAS_NO_LIMIT */
+	uint64_t mem_bytes;   /* the bank's limit */
+	uint64_t stop_after;  /* safepoints; 0: off */
+	const char *program;  /* the guest's name for itself, and ours for the module */
+	const char *invoke;   /* NULL: the program's own entry */
+	const char **args, **env;
+	uint32_t args_count, env_count;
+	struct start_root *roots;
+	uint32_t roots_count;
+	uint32_t images[WHEN_COUNT]; /* handles of streams to write them to; START_NO_IMAGE */
+	struct walls_plan plan;
+};
+
+void start_write(const struct start *start, struct sink *sink);
+/* Texts stay in `words`; the arrays are allocated. */
+int start_read(const uint8_t *words, size_t bytes, struct start *ret_start);
+void start_done(struct start *start); /* the arrays */
+
+/* --- what came of it ------------------------------------------------------ */
+
+enum record_end {
+	RECORD_REFUSED,  /* it never began: `status` and `text` say why */
+	RECORD_EXIT,
+	RECORD_TRAP,
+	RECORD_GAS,
+	RECORD_STORAGE,
+	RECORD_ASKED,    /* ended or stopped because the broker's side asked */
+	RECORD_REVOKED,
+	RECORD_DENIED,   /* --stop-on-denied */
+	RECORD_LOOKED,   /* `text` is what look.c wrote */
+	RECORD_END_COUNT
+};
+
+struct record_text { /* any bytes, not terminated */
+	const char *text;
+	uint32_t bytes;
+};
+
+struct record_key {
+	struct record_text name, spec;
+	uint32_t kind, flags;
+	uint64_t seed;
+	struct caps_counts counts;
+};
+
+struct record_frame {
+	struct record_text func; /* empty: it has no name */
+	uint32_t index, offset;  /* of the function; in the module's bytes */
+};
+
+struct record_why {
+	uint64_t count;
+	bool missing;
+	struct record_text what, key, why, saw, allow;
+};
+
+struct record_hole {
+	struct record_text name, spec;
+};
+
+struct record_value { /* of --invoke */
+	uint8_t type; /* enum valtype */
+	uint64_t bits;
+};
+
+enum record_image { IMAGE_NONE, IMAGE_WRITTEN, IMAGE_FAILED };
+
+enum { RECORD_FRAMES_MAX = 32, RECORD_KEYS_MAX = 512, RECORD_VALUES_MAX = 1000 };
+
+struct record {
+	enum record_end end;
+	int32_t status;           /* REFUSED: the exit status */
+	struct record_text text;  /* REFUSED: words */
+	uint64_t text_offset;     /* of the input; UINT64_MAX: none */
+	uint32_t code;            /* EXIT */
+	struct record_text trap;
+	uint64_t need;            /* GAS: gas; STORAGE: bytes */
+	uint64_t gas_guest, gas_host, gas_run; /* run: this process's part */
+	uint64_t gas_left;        /* GAS_NO_LIMIT */
+	uint64_t storage_peak, storage_limit;
+	uint64_t safepoints;      /* passed, when --stop-after counts them */
+	enum record_image image;
+	enum start_when image_when;
+	uint64_t image_bytes;
+	int32_t image_error;      /* enum device_error */
+	struct walls_state walls;
+	uint32_t frames_count, keys_count, whys_count, holes_count, values_count;
+	uint32_t depth;           /* of the whole stack, in frames; at least frames_count */
+	struct record_frame frames[RECORD_FRAMES_MAX]; /* the innermost first */
+	struct record_key keys[RECORD_KEYS_MAX];
+	struct record_why whys[WASI_WHY_MAX];
+	struct record_hole holes[RECORD_KEYS_MAX];
+	struct record_value values[RECORD_VALUES_MAX];
+};
+
+void record_write(const struct record *record, struct sink *sink);
+/* Allocates the struct; texts stay in `bytes`. Caller frees. */
+int record_read(const uint8_t *bytes, size_t count, struct record **ret_record);
+
+/* Pokes: what the broker's side asks a running worker. */
+enum poke {
+	POKE_END = 1 << 0,  /* stop and tell how far it came */
+	POKE_KEEP = 1 << 1, /* ... and write the image for WHEN_SIGNAL */
+};

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/keyhold/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drivers/host_linux.h"
+#include "kernel/base/must.h"
+#include "tools/keyhold/commands.h"
+#include "tools/keyhold/say.h"
+
+_Static_assert((int)WALLS_RING_FD == (int)WIRE_FD_RING, "the filter lets the ring through");
+
+static struct worker the_worker; /* one a process */
+static uint8_t record_bytes[WIRE_RECORD_BYTES];
+
+struct fixed_sink {
+	struct sink sink; /* first */
+	uint8_t *at, *end;
+};
+
+static int
+fixed_put(struct sink *sink, const void *data, size_t bytes)
+{
+	struct fixed_sink *to = (struct fixed_sink *)(void *)sink;
+
+	if (bytes > (size_t)(to->end - to->at))
+		return -E2BIG;
+	memcpy(to->at, data, bytes);
+	to->at += bytes;
+	return 0;
+}
+
+/* Tells how it ended. Nothing is taken down: the host takes everything back. */
+static _Noreturn void
+finish(struct worker *worker)
+{
+	struct fixed_sink to = {{.put = fixed_put}, record_bytes, record_bytes + sizeof(record_bytes)};
+
+	record_write(&worker->record, &to.sink);
+	if (to.sink.failed || client_end(worker->client, record_bytes, to.sink.bytes))
+		_exit(EXIT_FAULT);
+	_exit(0);
+}
+
+_Noreturn void
+worker_refuse(struct worker *worker, int status, const char *what)
+{
+	struct record *record = &worker->record;
+
+	record->end = RECORD_REFUSED;
+	record->status = status;
+	record->text = (struct record_text){what, (uint32_t)strlen(what)};
+	record->text_offset = worker->report.text[0] ? worker->report.offset : UINT64_MAX;
+	finish(worker);
+}
+
+static void
+say_must(const char *id, const char *what, const char *file, int line)
+{
+	char text[256];
+	const int n = snprintf(text, sizeof(text), "%s broken: %s (%s:%d)", id, what, file, line);
+
+	if (n > 0)
+		client_trail(the_worker.client, text, strnlen(text, sizeof(text)));
+}
+
+/* Before READY there is no ring to tell anything through: last words only. */
+static _Noreturn void
+give_up(struct worker *worker, const char *what)
+{
+	if (worker->client) {
+		client_trail(worker->client, what, strlen(what));
+		client_trail(worker->client, worker->report.text, strlen(worker->report.text));
+	}
+	_exit(EXIT_FAULT);
+}
+
+/* The program's bytes, into memory of our own: the file may be one that the
+ * guest itself can write. */
+static int
+read_program(struct worker *worker, int fd)
+{
+	struct stat stat;
+	uint8_t *bytes;
+	size_t got = 0;
+
+	if (fstat(fd, &stat))
+		return -errno;
+	if (!stat.st_size)
+		return 0;
+	bytes = mmap(NULL, (size_t)stat.st_size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (bytes == MAP_FAILED)
+		return -errno;
+	while (got < (size_t)stat.st_size) {
+		const ssize_t n = pread(fd, bytes + got, (size_t)stat.st_size - got, (off_t)got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break; /* it became shorter: what there is must do */
+		got += (size_t)n;
+	}
+	worker->program = bytes;
+	worker->program_bytes = got;
+	return 0;
+}
+
+static int
+enable(void *arg)
+{
+	struct worker *worker = arg;
+
+	return client_enable(worker->client, &worker->report);
+}
+
+static void
+prepare(struct worker *worker)
+{
+	struct host_linux_config host = {.store_fd = -1};
+	const uint8_t *words;
+	uint64_t arena_bytes;
+	size_t bytes;
+
+	if (client_open(WIRE_FD_RING, WIRE_FD_SHARED, &worker->report, &worker->client))
+		give_up(worker, "the worker found no ring: ");
+	must_say = say_must;
+	words = client_words(worker->client, &bytes);
+	if (start_read(words, bytes, &worker->start))
+		give_up(worker, "the worker's start block is not well-formed");
+	if (read_program(worker, client_passed(worker->client, 0)))
+		give_up(worker, "the program could not be read: no memory, or an error of its file");
+	host.bank_bytes = worker->start.mem_bytes;
+	host.store_bytes = client_store_bytes(worker->client);
+	if (host.store_bytes)
+		host.store_fd = WIRE_FD_STORE;
+	if (host_linux_open(&host, &worker->report, &worker->host, &arena_bytes))
+		give_up(worker, "no address space for the guest: ");
+}
+
+int
+worker_main(const char *tier)
+{
+	struct worker *worker = &the_worker;
+
+	report_clear(&worker->report);
+	prepare(worker);
+	worker->start.plan.tier = tier && !strcmp(tier, walls_tier_name(WALLS_T0)) ? WALLS_T0 : WALLS_T1;
+	if (walls_enter_early(&worker->start.plan, &worker->record.walls, &worker->report) ||
+		walls_enter_late(&worker->start.plan, enable, worker, &worker->record.walls,
+			&worker->report))
+		give_up(worker, "a wall could not be raised: ");
+	client_ready(worker->client);
+	if (worker->start.flags & START_LOOK)
+		look(worker);
+	else
+		guest_run(worker);
+	finish(worker);
+}
