@@ -497,27 +497,6 @@ caps_hole_at(struct domain *domain, uint32_t index, struct caps_hole *ret_hole)
 	return false;
 }
 
-/* A virtual clock or a seeded generator is no authority: an image brings its own. */
-static bool
-bring(struct world *world, const struct imaged *imaged)
-{
-	char name[CAPS_NAME_MAX + 1] = {0}, spec[CAPS_SPEC_MAX + 1] = {0};
-	const struct caps_root root = {.name = name,
-		.spec = spec,
-		.kind = imaged->root_kind,
-		.rights = imaged->rights,
-		.flags = imaged->flags,
-		.seed = imaged->seed};
-	struct key key;
-
-	if ((root.kind != KIND_clock && root.kind != KIND_entropy) || imaged->flags ||
-		imaged->name_bytes > CAPS_NAME_MAX || imaged->spec_bytes > CAPS_SPEC_MAX)
-		return false;
-	memcpy(name, imaged->name, imaged->name_bytes);
-	memcpy(spec, imaged->spec, imaged->spec_bytes);
-	return strlen(name) == imaged->name_bytes && !caps_root_add(world, &root, NULL, &key);
-}
-
 bool
 root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	struct key *ret_key)
@@ -533,8 +512,6 @@ root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	if (in->bad || !state || !imaged.name_bytes)
 		return false;
 	found = root_find(state, imaged.name, imaged.name_bytes);
-	if (found < 0 && bring(world, &imaged))
-		found = root_find(state, imaged.name, imaged.name_bytes);
 	if (found < 0) {
 		hole_add(state, domain, &imaged);
 		return false;
