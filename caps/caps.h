@@ -17,7 +17,7 @@
  *
  * and to go on from an image: the same caps_root_add() under the same names,
  * then image_read() binds them; caps_hole_at() lists names that nothing was
- * given for.
+ * given for. A virtual clock and a seeded generator come with the image.
  *
  * Errors   0 or -errno, words in the report.
  * Source   design.md sections 4 and 7. */

@@ -497,6 +497,33 @@ caps_hole_at(struct domain *domain, uint32_t index, struct caps_hole *ret_hole)
 	return false;
 }
 
+/* A virtual clock and a seeded generator reach nothing outside: an image brings
+ * its own, and goes on as it would have without being asked for them. The index
+ * of the root made for it; -1: it is no such key, or there is no room. */
+static int32_t
+root_adopt(struct caps_state *state, const struct imaged *imaged)
+{
+	const enum kind_id kind = imaged->root_kind;
+	char name[CAPS_NAME_MAX + 1], spec[CAPS_SPEC_MAX + 1];
+	const struct caps_root root = {.name = name,
+		.spec = spec,
+		.kind = kind,
+		.rights = imaged->rights & (RIGHT_read | RIGHT_sleep),
+		.seed = imaged->seed};
+	struct key key;
+
+	if ((kind != KIND_clock && kind != KIND_entropy) || imaged->flags & CAPS_REAL ||
+		imaged->name_bytes > CAPS_NAME_MAX || imaged->spec_bytes > CAPS_SPEC_MAX ||
+		memchr(imaged->name, 0, imaged->name_bytes) ||
+		memchr(imaged->spec, 0, imaged->spec_bytes))
+		return -1;
+	memcpy(name, imaged->name, imaged->name_bytes);
+	memcpy(spec, imaged->spec, imaged->spec_bytes);
+	name[imaged->name_bytes] = spec[imaged->spec_bytes] = '\0';
+	return caps_root_add(state->world, &root, NULL, &key)
+		? -1 : root_find(state, imaged->name, imaged->name_bytes);
+}
+
 bool
 root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	struct key *ret_key)
@@ -512,6 +539,8 @@ root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	if (in->bad || !state || !imaged.name_bytes)
 		return false;
 	found = root_find(state, imaged.name, imaged.name_bytes);
+	if (found < 0)
+		found = root_adopt(state, &imaged);
 	if (found < 0) {
 		hole_add(state, domain, &imaged);
 		return false;
