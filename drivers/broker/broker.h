@@ -104,7 +104,8 @@ struct broker_spawn {
 };
 
 /* Makes the worker: clone, then /proc/self/exe again with the descriptors of
- * wire.h and an empty environment. */
+ * wire.h and an empty environment. After a failure it may be called again, with
+ * fewer namespaces. */
 int broker_spawn(struct broker *broker, const struct broker_spawn *spawn, struct report *report);
 
 enum broker_log_level { BROKER_LOG_NOTE, BROKER_LOG_WARNING, BROKER_LOG_ERROR };

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "drivers/broker/impl.h"
@@ -135,10 +136,18 @@ spawn_with(struct broker *broker, const struct broker_spawn *spawn, int exe_fd,
 	(void)close(status[1]);
 	error = pid < 0 ? pid : status_read(status[0]);
 	(void)close(status[0]);
-	if (pid > 0)
+	if (!error) {
 		broker->worker = pid;
-	if (error)
-		report_say(report, UINT64_MAX, "starting the worker: %s", strerror(-error));
+		return 0;
+	}
+	report_say(report, UINT64_MAX, "starting the worker: %s", strerror(-error));
+	if (pid > 0) { /* it has failed, or is about to: so that spawning can be tried again */
+		(void)kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		(void)close(broker->pid_fd);
+		broker->pid_fd = -1;
+	}
 	return error;
 }
 
@@ -160,9 +169,11 @@ broker_spawn(struct broker *broker, const struct broker_spawn *spawn, struct rep
 	}
 	error = spawn_with(broker, spawn, exe_fd, report);
 	(void)close(exe_fd);
+	if (error)
+		return error;
 	/* The worker has its own by now. */
 	for (uint32_t i = 0; i < broker->passed_count; i++)
 		(void)close(broker->passed[i]);
 	broker->passed_count = 0;
-	return error;
+	return 0;
 }
