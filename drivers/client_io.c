@@ -28,7 +28,7 @@ enter_wait(struct client *client, struct flight *flight, enum flight_phase phase
 static void
 enter_transfer(struct client *client, struct flight *flight)
 {
-	const bool regular = client->handles[flight->handle].mode & WIRE_MODE_REGULAR;
+	const uint8_t mode = client->handles[flight->handle].mode;
 	struct io_uring_sqe *entry =
 		ring_entry(&client->ring, flight->op == DEVICE_READ ? RING_READ : RING_WRITE,
 			flight->handle, flight_user(client, flight, PART_IO));
@@ -36,7 +36,9 @@ enter_transfer(struct client *client, struct flight *flight)
 	entry->addr = (uint64_t)(uintptr_t)flight_data(client, flight);
 	entry->len = flight->bytes;
 	entry->off = flight->offset; /* DEVICE_STREAM is the ring's own -1 */
-	if (flight->op == DEVICE_WRITE && regular && flight->flags & DEVICE_APPENDING)
+	if (mode & WIRE_MODE_SLOW)
+		entry->flags |= IOSQE_ASYNC;
+	if (flight->op == DEVICE_WRITE && mode & WIRE_MODE_REGULAR && flight->flags & DEVICE_APPENDING)
 		entry->rw_flags = RING_RWF_APPEND;
 }
 

@@ -103,6 +103,7 @@ enum wire_mode {
 	WIRE_MODE_WRITE = 1 << 1,
 	WIRE_MODE_DIRECTORY = 1 << 2,
 	WIRE_MODE_REGULAR = 1 << 3, /* never waits: no poll before a read */
+	WIRE_MODE_SLOW = 1 << 4,    /* on FUSE: reads hold up whoever submits them */
 };
 
 struct wire_grant {

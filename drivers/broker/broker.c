@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -262,17 +264,32 @@ rights_check(int fd, uint32_t rights, struct report *report)
 	return 0;
 }
 
+/* A file system in user space says that it can read without waiting, and then
+ * waits, in the middle of io_uring_enter and with the ring locked (Linux 6.18).
+ * Its reads are handed to the ring's own threads at once. */
+static uint8_t
+slow_of(int fd)
+{
+	struct statfs system;
+
+	/* Only such a system does not answer at all. */
+	return fstatfs(fd, &system) < 0 || system.f_type == FUSE_SUPER_MAGIC ? WIRE_MODE_SLOW : 0;
+}
+
 static int
 grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type type, uint8_t mode,
 	struct report *report, struct broker_grant *ret_grant)
 {
 	const uint32_t index = broker->grants_count;
-	struct wire_grant *wire = &broker->grants[index % WIRE_GRANTS].wire;
+	struct grant *grant = &broker->grants[index % WIRE_GRANTS];
+	struct wire_grant *wire = &grant->wire;
 	int number = -EMFILE;
 
 	if (index == WIRE_GRANTS) {
 		(void)close(fd);
 	} else {
+		grant->slow = slow_of(fd);
+		mode |= grant->slow;
 		*wire = (struct wire_grant){
 			.id = index + 1, .rights = rights, .mode = mode, .type = type};
 		number = handle_open(broker, fd, mode, rights, index);

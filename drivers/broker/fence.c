@@ -87,7 +87,7 @@ restrict_all(struct broker *broker)
 	rows[count].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	rows[count++].sqe_flags = IOSQE_FIXED_FILE;
 	rows[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	rows[count++].sqe_flags = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	rows[count++].sqe_flags = IOSQE_IO_LINK | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
 	return ring_register(broker->ring_fd, IORING_REGISTER_RESTRICTIONS, rows, count);
 }
 

@@ -228,7 +228,8 @@ open_finish(struct ask *ask, int fd)
 				 (ask->handle->rights & BROKER_READ ? WIRE_MODE_READ : 0) |
 				 (ask->handle->rights & BROKER_WRITE ? WIRE_MODE_WRITE : 0));
 	else
-		mode = (uint8_t)(WIRE_MODE_REGULAR | (asked & DEVICE_FOR_READ ? WIRE_MODE_READ : 0) |
+		mode = (uint8_t)(WIRE_MODE_REGULAR | ask->broker->grants[ask->handle->grant].slow |
+				 (asked & DEVICE_FOR_READ ? WIRE_MODE_READ : 0) |
 				 (asked & DEVICE_FOR_WRITE ? WIRE_MODE_WRITE : 0));
 	number = handle_open(ask->broker, fd, mode, ask->handle->rights, ask->handle->grant);
 	if (number < 0)

@@ -39,6 +39,7 @@ struct broker_handle {
 
 struct grant {
 	struct wire_grant wire;
+	uint8_t slow; /* WIRE_MODE_SLOW or 0: of its file system, which openat2 never leaves */
 	struct broker_counts counts;
 	bool cut;
 };

@@ -28,21 +28,23 @@ now_ms(void)
 	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
-/* 0: cancelled some; -ENOENT: there is none; -ETIME: some still run. */
+/* How many requests on the file were still there: those that were cancelled
+ * now, and those that a thread of the ring is in the middle of. With CANCEL_ALL
+ * the call returns at once, whatever its timeout, so asking again is ours. */
 static int
-cancel_all(struct broker *broker, int fd, uint32_t limit_ms)
+cancel_all(struct broker *broker, int fd)
 {
 	struct io_uring_sync_cancel_reg cancel;
+	long found;
 
 	memset(&cancel, 0, sizeof cancel);
 	cancel.fd = fd;
 	cancel.flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
-	cancel.timeout.tv_sec = limit_ms / 1000;
-	cancel.timeout.tv_nsec = (long long)(limit_ms % 1000) * 1000000;
-	if (syscall(SYS_io_uring_register, broker->ring_fd, IORING_REGISTER_SYNC_CANCEL, &cancel, 1) <
-		0)
-		return -errno;
-	return 0;
+	found = syscall(
+		SYS_io_uring_register, broker->ring_fd, IORING_REGISTER_SYNC_CANCEL, &cancel, 1);
+	if (found >= 0)
+		return (int)found;
+	return errno == ENOENT ? 0 : 1;
 }
 
 static void
@@ -58,26 +60,30 @@ slots_empty(struct broker *broker, uint32_t grant)
 	}
 }
 
+static void
+pause_briefly(void)
+{
+	const struct timespec briefly = {.tv_nsec = 200000};
+
+	(void)nanosleep(&briefly, NULL);
+}
+
 /* Steps 2 to 4 for one handle: false when something could not be stopped. */
 static bool
 handle_stop(struct broker *broker, const struct broker_handle *handle, uint64_t until_ms)
 {
 	struct stat stat;
-	bool shut = false;
 
-	for (;;) {
-		const uint64_t now = now_ms();
-		const int result =
-			cancel_all(broker, handle->fd, now < until_ms ? (uint32_t)(until_ms - now) : 1);
-
-		if (result == -ENOENT)
-			return true;
-		if (!shut && fstat(handle->fd, &stat) == 0 && S_ISSOCK(stat.st_mode))
-			(void)shutdown(handle->fd, SHUT_RDWR);
-		shut = true;
-		if (now >= until_ms)
+	if (cancel_all(broker, handle->fd) == 0)
+		return true;
+	if (fstat(handle->fd, &stat) == 0 && S_ISSOCK(stat.st_mode))
+		(void)shutdown(handle->fd, SHUT_RDWR);
+	while (cancel_all(broker, handle->fd) != 0) {
+		if (now_ms() >= until_ms)
 			return false;
+		pause_briefly();
 	}
+	return true;
 }
 
 static void

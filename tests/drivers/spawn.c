@@ -174,6 +174,11 @@ worker(const char *mode)
 		(void)client_end(client, NULL, 0);
 		return 0;
 	}
+	if (strcmp(mode, "read") == 0) {
+		client_log(client, BROKER_LOG_NOTE, "reading", 7); /* in the enter that begins it */
+		return ask((struct device_request){.op = DEVICE_READ, .handle = grants[0].handle,
+			       .offset = DEVICE_STREAM, .bytes = 8}).result == -DEVICE_EREVOKED;
+	}
 	if (strcmp(mode, "wait") == 0)
 		(void)ask((struct device_request){.op = DEVICE_SLEEP, .timeout_ns = DEVICE_FOREVER});
 	worker_break(mode);
@@ -396,6 +401,83 @@ test_poke(void)
 	end("a poke");
 }
 
+/* These are called again and again while the loop turns, and wait for what
+ * /proc says of the worker: once its log is here and it sleeps, it reads. */
+static int cut_result;
+
+static bool
+worker_is(char wanted)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/stat", (int)broker_worker(broker));
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%*d %*s %c", &state) != 1)
+		state = 0;
+	if (file)
+		(void)fclose(file);
+	return state == wanted;
+}
+
+static void
+cut(void *arg)
+{
+	broker_unwatch(broker, *(int *)arg);
+	cut_result = broker_revoke(broker, 1);
+}
+
+static void
+cut_when_reading(void *arg)
+{
+	if (logs && worker_is('S'))
+		cut(arg);
+}
+
+/* Stopped, it cannot do its part in the end of its own request. */
+static void
+cut_when_stopped(void *arg)
+{
+	if (logs && worker_is('S'))
+		(void)kill(broker_worker(broker), SIGSTOP);
+	if (worker_is('T'))
+		cut(arg);
+}
+
+static struct broker_outcome
+run_cut(void (*when)(void *arg))
+{
+	struct broker_grant grant;
+	struct broker_outcome outcome;
+	int in[2], always[2];
+
+	begin();
+	if (pipe2(in, O_CLOEXEC) || pipe2(always, O_CLOEXEC) || write(always[1], "x", 1) != 1)
+		exit(1);
+	(void)broker_grant_stream(broker, in[0], BROKER_READ, &report, &grant);
+	(void)broker_watch(broker, always[0], when, &always[0]);
+	(void)spawn("read");
+	outcome = serve();
+	(void)close(in[1]);
+	(void)close(always[0]);
+	(void)close(always[1]);
+	return outcome;
+}
+
+static void
+test_cut(void)
+{
+	struct broker_outcome outcome = run_cut(cut_when_reading);
+
+	check(cut_result == 0 && outcome.end == BROKER_EXITED && outcome.code == 1,
+		"a read in flight in another process is cut");
+	end("a cut");
+	outcome = run_cut(cut_when_stopped);
+	check(cut_result == -ETIME && outcome.end == BROKER_CUT,
+		"a worker whose read does not end is ended");
+	end("an ended worker");
+}
+
 static uint64_t
 now_ns(void)
 {
@@ -513,6 +595,7 @@ main(int argc, char **argv)
 	test_protocol();
 	test_surroundings();
 	test_poke();
+	test_cut();
 	test_deadline();
 	test_failure();
 	test_namespaces();
