@@ -62,12 +62,13 @@ begin(const struct walls_plan *plan, struct walls_state *state, struct report *r
 /* Asked for again: a change of users clears it. In a pid namespace the parent
  * cannot be named, so there only the request itself can be made. */
 static int
-die_with_broker(
-	const struct walls_plan *plan, const struct walls_state *state, struct report *report)
+die_with_broker(const struct walls_plan *plan, struct report *report)
 {
+	const pid_t parent = getppid(); /* 0: outside our pid namespace */
+
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return walls_failed(report, WALL_process, "asking to end with the broker");
-	if (!state->up[WALL_pidns] && getppid() != plan->broker) {
+	if (parent != 0 && parent != plan->broker) {
 		report_say(report, UINT64_MAX, "wall process: the broker is gone");
 		return -ESRCH;
 	}
@@ -87,24 +88,38 @@ namespaces_full(const struct walls_plan *plan, const struct walls_state *state)
 	return true;
 }
 
+static void
+claim_no_namespaces(struct walls_state *state)
+{
+	for (unsigned int i = 0; i < WALL_COUNT; i++)
+		if (!walls_wall_in((enum wall)i, WALLS_T1))
+			state->up[i] = false;
+}
+
 /* The namespaces, and the empty root where there is a mount namespace to have
- * it in. Says which tier that is. */
+ * it in; says which tier that is. Some hosts grant a user namespace and then
+ * refuse what it is for: that is T1 too, and nothing half-done is claimed. */
 static int
 enter_world(const struct walls_plan *plan, struct walls_state *state, struct report *report)
 {
 	struct report why;
-	int rc = walls_namespaces(plan, state, report);
+	int rc;
 
-	if (rc < 0 || plan->tier != WALLS_T0)
-		return rc;
 	report_clear(&why);
-	rc = state->up[WALL_mntns] ? walls_root_empty(state, &why) : 0;
+	rc = walls_namespaces(plan, state, &why);
+	if (rc == 0 && plan->tier != WALLS_T0)
+		return 0;
+	if (rc == 0 && state->up[WALL_mntns])
+		rc = walls_root_empty(state, &why);
 	if (rc == 0 && namespaces_full(plan, state) && state->up[WALL_root_empty]) {
 		state->tier = WALLS_T0;
 		return 0;
 	}
-	if (plan->tier_least != WALLS_T0 && rc != -ENOTRECOVERABLE)
-		return 0; /* T1: the report's flags tell which are missing */
+	if (plan->tier == WALLS_T0 && plan->tier_least != WALLS_T0 && rc != -ENOTRECOVERABLE) {
+		if (rc < 0)
+			claim_no_namespaces(state);
+		return 0;
+	}
 	report_say(report, UINT64_MAX, "%s",
 		why.text[0] ? why.text
 			    : "walls: tier T0 was demanded, and a namespace is missing; `keyhold "
@@ -133,7 +148,7 @@ walls_enter_early(
 	if (rc == 0)
 		rc = walls_not_dumpable(state, report);
 	if (rc == 0)
-		rc = die_with_broker(plan, state, report);
+		rc = die_with_broker(plan, report);
 	if (rc == 0)
 		rc = walls_close_fds(plan, false, state, report);
 	return rc;

@@ -226,19 +226,18 @@ walls_namespaces(const struct walls_plan *plan, struct walls_state *state, struc
 		rc = become_nobody(plan->tier == WALLS_T0);
 		if (rc < 0) {
 			errno = -rc;
-			return walls_failed(report, WALL_nobody, "becoming nobody");
+			(void)walls_failed(report, WALL_nobody, "becoming nobody");
+			return -ENOTRECOVERABLE; /* in no tier does root stay */
 		}
 	}
 
-	if (plan->tier == WALLS_T0) {
-		rc = plan->root ? unshare_as_nobody() : unshare(NAMESPACES_LATER) < 0 ? -errno : 0;
-		if (rc < 0 && plan->tier_least == WALLS_T0) {
-			errno = -rc;
-			return walls_failed(report, WALL_mntns, "entering namespaces (tier T0)");
-		}
-	}
 	if (plan->tier != WALLS_T0)
 		return 0;
+	rc = plan->root ? unshare_as_nobody() : unshare(NAMESPACES_LATER) < 0 ? -errno : 0;
+	if (rc < 0) {
+		errno = -rc;
+		return walls_failed(report, WALL_mntns, "entering namespaces (tier T0)");
+	}
 	note_namespaces(plan, state);
 	return try_namespaces(state, report);
 }

@@ -23,8 +23,8 @@ uint64_t walls_namespace_number(unsigned int which);
 enum { WALLS_NOBODY = 65534 };
 
 /* --- namespaces.c ------------------------------------------------------------ */
-/* User, and with T0 all namespaces that can be entered after birth. Where T0 is
- * refused and the plan accepts less, 0 with the walls' flags down. */
+/* The user, and with T0 all namespaces that can be entered after birth. An error
+ * other than -ENOTRECOVERABLE: this host refuses them, so T1 may be had. */
 int walls_namespaces(
 	const struct walls_plan *plan, struct walls_state *state, struct report *report);
 int walls_stay_nobody(

@@ -6,10 +6,12 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -190,6 +192,61 @@ lower_on_forbidding_host(void)
 	return facts.any && facts.tier == WALLS_T1 && facts.why_not[WALLS_T0].text[0] ? 0 : 6;
 }
 
+/* A host that refuses one call that the namespaces need, as containers' default
+ * profiles do: T1 with every claim withdrawn, or an error where T0 is demanded. */
+static int
+lower_where_refused(const char *call)
+{
+	const int number = seccomp_syscall_resolve_name(call);
+	const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	struct walls_plan plan;
+	struct walls_state state;
+	struct report report;
+	int ended = 1;
+
+	if (!filter || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0) < 0 ||
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_load(filter) < 0)
+		return 77;
+	seccomp_release(filter);
+	report_clear(&report);
+	if (walls_plan_init(&plan, "T0", &report) < 0)
+		return 1;
+	if (walls_probe_run(&plan, nothing, NULL, &state, &ended, &report) == 0 || !report.text[0])
+		return 2;
+	report_clear(&report);
+	if (walls_plan_init(&plan, NULL, &report) < 0)
+		return 3;
+	if (walls_probe_run(&plan, nothing, NULL, &state, &ended, &report) < 0 || ended != 0)
+		return 4;
+	for (unsigned int i = 0; i < WALL_COUNT; i++)
+		if (!walls_wall_in((enum wall)i, WALLS_T1) && state.up[i])
+			return 5;
+	return state.tier == WALLS_T1 && state.up[WALL_seccomp] ? 0 : 6;
+}
+
+static void
+refused_run(struct helper *h)
+{
+	static const char *const calls[] = {
+		"unshare", "mount", "fsopen", "move_mount", "pivot_root", "umount2", "sethostname"};
+
+	for (size_t i = 0; i < sizeof calls / sizeof *calls && h->plan.tier == WALLS_T0; i++) {
+		char why[24];
+		int status = 0;
+		pid_t pid;
+
+		(void)fflush(stdout);
+		pid = fork();
+		if (pid == 0)
+			_exit(lower_where_refused(calls[i]));
+		(void)waitpid(pid, &status, 0);
+		status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+		(void)snprintf(why, sizeof why, "step %d", status);
+		helper_ok(h, status == 0, why,
+			"closed: a host that refuses %s gives T1, or an error", calls[i]);
+	}
+}
+
 static void
 forbidden_run(struct helper *h)
 {
@@ -245,6 +302,7 @@ closed_run(struct helper *h)
 	expect(h, &forced, NOT_FENCED, false, -ENOTRECOVERABLE, "wall ring_fenced",
 		"a ring without a fence");
 	forbidden_run(h);
+	refused_run(h);
 	expect(h, &forced, NOT_ENABLED, false, -EBADFD, "wall ring_fenced",
 		"a ring that cannot be enabled");
 }

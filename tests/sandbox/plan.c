@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -114,6 +115,21 @@ Test(walls, are_in_the_tiers_they_say)
 	cr_expect_lt(in[WALLS_T1], in[WALLS_T0]);
 	cr_expect_not(walls_wall_in(WALL_root_empty, WALLS_T1));
 	cr_expect(walls_wall_in(WALL_seccomp, WALLS_T1));
+}
+
+Test(walls, are_all_in_security_md)
+{
+	static char text[64 << 10];
+	FILE *file = fopen(SECURITY_MD, "r");
+	char word[40];
+
+	cr_assert(file, SECURITY_MD);
+	text[fread(text, 1, sizeof text - 1, file)] = '\0';
+	(void)fclose(file);
+	for (unsigned int i = 0; i < WALL_COUNT; i++) {
+		(void)snprintf(word, sizeof word, "`%s`", walls_wall_name((enum wall)i));
+		cr_expect(strstr(text, word), "docs/security.md does not tell of %s", word);
+	}
 }
 
 static bool
