@@ -203,8 +203,8 @@ read_functype(struct decoder *d, struct functype *type)
 		memcpy(vals, params_at, params);
 	for (uint32_t i = 0; decode_ok(d) && i < results; i++)
 		vals[params + i] = decode_valtype(d);
-	*type = (struct functype){.vals = vals, .params = (uint16_t)params,
-		.results = (uint16_t)results};
+	*type = (struct functype){.vals = vals ? vals : (const uint8_t *)"",
+		.params = (uint16_t)params, .results = (uint16_t)results};
 }
 
 static void

@@ -269,6 +269,8 @@ expect_all(struct validator *v, const uint8_t *vals, uint32_t count)
 	uint32_t checked = count, differ = 0;
 	const uint8_t *at;
 
+	if (!count)
+		return;
 	if (there < count) {
 		if (!v->control->unreachable) {
 			mismatch(v, vals[count - 1 - there], NULL);

@@ -1,0 +1,15 @@
+;; SPDX-License-Identifier: Apache-2.0
+(module
+  (type $unary (func (param i32) (result i32)))
+  (import "env" "host" (func $host (type $unary)))
+  (import "env" "base" (global $base i32))
+  (table (export "t") 4 6 funcref)
+  (elem (i32.const 0) $host $down $up)
+  (func $down (export "down") (type $unary)
+    (if (result i32) (local.get 0)
+      (then (call_indirect (type $unary) (i32.sub (local.get 0) (i32.const 1)) (i32.and (local.get 0) (i32.const 3))))
+      (else (global.get $base))))
+  (func $up (export "up") (type $unary)
+    (call $host (i32.add (local.get 0) (i32.const 3))))
+  (func (export "pair") (param i64) (result i64 i64)
+    (local.get 0) (i64.mul (local.get 0) (local.get 0))))

@@ -1,0 +1,15 @@
+;; SPDX-License-Identifier: Apache-2.0
+(module
+  (global $g (mut f64) (f64.const 1.5))
+  (func (export "switch") (param i32 f64) (result f64)
+    (block $c (result f64)
+      (block $b (result f64)
+        (block $a (result f64)
+          (local.get 1)
+          (br_table $a $b $c $a (local.get 0)))
+        (f64.sqrt) (br $c))
+      (f64.neg))
+    (global.set $g)
+    (select (global.get $g) (f64.min (local.get 1) (f64.const nan)) (local.get 0)))
+  (func (export "convert") (param f32) (result i64)
+    (i64.add (i64.trunc_sat_f32_u (local.get 0)) (i64.extend_i32_s (i32.reinterpret_f32 (local.get 0))))))
