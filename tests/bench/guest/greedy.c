@@ -18,6 +18,16 @@ deep(unsigned n)
 	return n ? deep(n - 1) + (unsigned)here[n % 16] : 0;
 }
 
+/* No array, so nothing of it is in memory: frames alone. */
+static unsigned frames(unsigned n);
+static unsigned (*volatile again)(unsigned) = frames;
+
+static unsigned
+frames(unsigned n)
+{
+	return again(n + 1) * 3 + n;
+}
+
 static unsigned
 descriptors(void)
 {
@@ -73,6 +83,8 @@ main(int argc, char **argv)
 	if (all || !strcmp(what, "memory"))
 		printf("pages %llu\n", (unsigned long long)memory());
 	fflush(stdout);
+	if (!strcmp(what, "frames"))
+		printf("frames %u\n", frames(0));
 	if (all || !strcmp(what, "stack"))
 		printf("stack %u\n", deep(1u << 30));
 	return 0;
