@@ -286,7 +286,8 @@ tell_frames(struct worker *worker)
 	struct frame_view view;
 	uint32_t depth;
 
-	for (depth = 0; store_frame(store, depth, &view); depth++) {
+	/* Finding a frame walks to it: the whole depth is not worth its time. */
+	for (depth = 0; depth < 4096 && store_frame(store, depth, &view); depth++) {
 		struct record_frame *frame = &record->frames[record->frames_count];
 		struct instance *instance;
 		struct name name;
@@ -297,8 +298,6 @@ tell_frames(struct worker *worker)
 		name = module_func_name(instance->module, view.func);
 		*frame = (struct record_frame){{name.text, name.bytes}, view.func, view.offset};
 		record->frames_count++;
-		if (depth > 4096)
-			break; /* the whole depth is not worth its time */
 	}
 	record->depth = depth;
 }
