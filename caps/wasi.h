@@ -35,6 +35,8 @@ enum {
 	WASI_GAS_PER_NS = 10,
 };
 
+enum { STREAM_ENDED = 1 };
+
 enum wasi_what { FD_CLOSED, FD_STREAM, FD_FILE, FD_DIRECTORY, FD_SYNTHETIC };
 
 struct listing { /* of a directory: read once, sorted by name, kept for the descriptor */
@@ -53,7 +55,7 @@ struct wasi_fd {
 	uint16_t flags; /* enum wasi_fdflag */
 	int32_t slot;   /* WASI_NO_SLOT: synthetic */
 	uint64_t base, inheriting; /* WASI's rights */
-	uint64_t offset;
+	uint64_t offset; /* a stream's: 0, or STREAM_ENDED */
 	char *name; /* a preopen's; else a synthetic directory's path */
 	uint32_t name_bytes;
 	struct listing *listing;

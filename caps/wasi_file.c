@@ -7,7 +7,8 @@
  * what was asked and got, never on how the outside cut it.
  *
  * A read of a stream that is not live fills its buffers or meets the end, as
- * one of a file does: a pipe and a file with the same bytes are the same run. */
+ * one of a file does: a pipe and a file with the same bytes are the same run.
+ * Once met, the end stays: a terminal would go on after it. */
 #include "caps/wasi.h"
 
 /* --- the guest's vectors -------------------------------------------------------- */
@@ -194,10 +195,12 @@ read_pieces(struct call *call, struct wasi *wasi, struct wasi_fd *fd,
 			*done += got;
 			fd_root(wasi, fd)->counts.read += got;
 			call_consume(call);
+			if (!got && key->kind == KIND_stream && !stream_is_live(wasi->state, key))
+				fd->offset = STREAM_ENDED;
 			if (!got || stream_is_live(wasi->state, key))
 				return read_done(call, fd, result_at, own);
 		}
-		if (*done == vectors->bytes)
+		if (*done == vectors->bytes || (fd->what == FD_STREAM && fd->offset == STREAM_ENDED))
 			return read_done(call, fd, result_at, own);
 		if (!charge_transfer(call, vectors, *done))
 			return CALL_DRY;
