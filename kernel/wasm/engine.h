@@ -198,6 +198,16 @@ struct frame_view {
 	uint32_t slots;          /* its depth in the stack, in slots */
 };
 bool store_frame(const struct store *store, uint32_t depth_from_top, struct frame_view *ret_frame);
+
+/* The same, one after the other, in constant time each: zero the walk first. */
+struct frame_walk {
+	uint64_t fp;
+	uint32_t frames, instance, func, offset;
+	enum frame_kind kind;
+	bool below; /* the calls are done: the init frame is left */
+	bool done;
+};
+bool store_walk(const struct store *store, struct frame_walk *walk, struct frame_view *ret_frame);
 bool store_idle(const struct store *store); /* no frames */
 bool store_trapped(const struct store *store, enum trap *ret_trap);
 

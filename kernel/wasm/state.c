@@ -82,38 +82,65 @@ top_offset(const struct store *store, const struct frame *f, const struct code_m
 	return point->offset;
 }
 
+/* The top frame's place, by its function's map. */
+static void
+walk_top(const struct store *store, struct frame *f)
+{
+	struct module *module = ((struct instance *)store->instances.at[store->instance])->module;
+	struct code_map map;
+
+	*f = frame_top(store);
+	if (lower_map(module, f->func - module->func_imports, &map))
+		return; /* no memory: its offset stays 0 */
+	f->offset = top_offset(store, f, &map);
+	map_free(module, &map);
+}
+
+bool
+store_walk(const struct store *store, struct frame_walk *walk, struct frame_view *ret_frame)
+{
+	struct frame f = {.kind = walk->kind, .instance = walk->instance, .func = walk->func,
+		.offset = walk->offset, .fp = walk->fp};
+
+	if (walk->done)
+		return false;
+	if (!walk->frames && (!store->running || store->host_entry || store->returned))
+		walk->below = true;
+	else if (!walk->frames)
+		walk_top(store, &f);
+	else if (!walk->below && !frame_below(store, &f))
+		walk->below = true;
+	if (walk->below) {
+		walk->done = true;
+		if (!store->initialising)
+			return false;
+		*ret_frame = (struct frame_view){.kind = FRAME_INIT,
+			.instance = store->init_instance, .phase = store->phase};
+		return true;
+	}
+	*ret_frame = (struct frame_view){.kind = f.kind,
+		.phase = walk->frames ? PHASE_RETURN : store->phase, .instance = f.instance,
+		.func = f.kind == FRAME_WASM ? f.func : 0, .offset = f.offset,
+		.slots = (uint32_t)f.fp};
+	walk->kind = f.kind;
+	walk->instance = f.instance;
+	walk->func = f.func;
+	walk->offset = f.offset;
+	walk->fp = f.fp;
+	walk->frames++;
+	return true;
+}
+
 bool
 store_frame(const struct store *store, uint32_t depth, struct frame_view *ret_frame)
 {
-	struct module *module;
-	struct code_map map;
-	struct frame f;
+	struct frame_walk walk = {0};
 
-	if (store->running && !store->host_entry && !store->returned) {
-		f = frame_top(store);
-		module = ((struct instance *)store->instances.at[f.instance])->module;
-		if (lower_map(module, f.func - module->func_imports, &map) == 0) {
-			f.offset = top_offset(store, &f, &map);
-			map_free(module, &map);
-		}
-		for (uint32_t i = 0; i < depth; i++) {
-			if (!frame_below(store, &f)) {
-				depth -= i + 1;
-				goto below;
-			}
-		}
-		*ret_frame = (struct frame_view){.kind = f.kind,
-			.phase = depth ? PHASE_RETURN : store->phase, .instance = f.instance,
-			.func = f.kind == FRAME_WASM ? f.func : 0, .offset = f.offset,
-			.slots = (uint32_t)f.fp};
-		return true;
+	for (; depth; depth--) {
+		if (!store_walk(store, &walk, ret_frame))
+			return false;
 	}
-below:
-	if (!store->initialising || depth)
-		return false;
-	*ret_frame = (struct frame_view){.kind = FRAME_INIT, .instance = store->init_instance,
-		.phase = store->phase};
-	return true;
+	return store_walk(store, &walk, ret_frame);
 }
 
 /* --- writing ---------------------------------------------------------------------- */

@@ -579,31 +579,48 @@ store_instantiate(struct store *store, struct module *module, const struct bindi
 
 /* --- the computation ------------------------------------------------------------- */
 
-int
-stack_reserve(struct store *store, uint64_t slots)
+/* Another room for the stack: storage pays for the difference alone. */
+static int
+stack_move(struct store *store, uint64_t room)
 {
-	uint64_t room = store->stack_room ? store->stack_room : STACK_FIRST_SLOTS;
+	const uint64_t was = store->stack ? heap_cost(stack_bytes(store->stack_room)) : 0;
+	const uint64_t more = heap_cost(stack_bytes(room)) - was;
 	uint64_t *stack;
-	int why;
 
-	if (slots <= store->stack_room)
-		return 0;
-	if (slots > store->slots_max)
-		return -EAGAIN;
-	while (room < slots)
-		room *= 2;
-	room = min_u64(room, store->slots_max);
-	stack = take(store, stack_bytes(room), &why);
-	if (!stack && room > slots) /* storage for just what is needed, then */
-		stack = take(store, stack_bytes(room = slots), &why);
-	if (!stack)
+	if (!storage_take(store, more))
 		return -ENOSPC;
+	stack = heap_take(store->heap, stack_bytes(room));
+	if (!stack) {
+		storage_give(store, more);
+		return -ENOSPC;
+	}
 	if (store->stack)
 		memcpy(stack, store->stack, stack_bytes(store->stack_room));
-	give(store, store->stack, stack_bytes(store->stack_room));
+	heap_give(store->heap, store->stack, stack_bytes(store->stack_room));
 	store->stack = stack;
 	store->stack_room = room;
 	return 0;
+}
+
+/* Twice the room, or as much of that as storage has; but never less than a
+ * sixteenth more, or a nearly dry bank would have each call copy the stack. */
+int
+stack_reserve(struct store *store, uint64_t slots)
+{
+	const uint64_t was = store->stack_room;
+	uint64_t more = max_u64(was, STACK_FIRST_SLOTS);
+
+	if (slots <= was)
+		return 0;
+	if (slots > store->slots_max)
+		return -EAGAIN;
+	for (; more && more >= was / 16; more /= 2) {
+		const uint64_t room = min_u64(max_u64(slots, was + more), store->slots_max);
+
+		if (!stack_move(store, room))
+			return 0;
+	}
+	return -ENOSPC;
 }
 
 /* The bottom frame over arguments that are in stack[0..params). */

@@ -283,11 +283,10 @@ tell_frames(struct worker *worker)
 {
 	struct record *record = &worker->record;
 	struct store *store = worker->domain->store;
+	struct frame_walk walk = {0};
 	struct frame_view view;
-	uint32_t depth;
 
-	/* Finding a frame walks to it: the whole depth is not worth its time. */
-	for (depth = 0; depth < 4096 && store_frame(store, depth, &view); depth++) {
+	while (store_walk(store, &walk, &view)) {
 		struct record_frame *frame = &record->frames[record->frames_count];
 		struct instance *instance;
 		struct name name;
@@ -299,7 +298,7 @@ tell_frames(struct worker *worker)
 		*frame = (struct record_frame){{name.text, name.bytes}, view.func, view.offset};
 		record->frames_count++;
 	}
-	record->depth = depth;
+	record->depth = walk.frames;
 }
 
 static void
