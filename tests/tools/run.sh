@@ -246,6 +246,168 @@ is "an image is no module" 65 "$status"
 run $KH run --report /dev/full hello.wasm
 is "a report that could not be written is a failure" "74 hello" "$status $(out)"
 
+run $KH resume hello.wasm
+grep -q 'hello.wasm is a module, not an image; to run it: keyhold run hello.wasm' "$WORK/err"
+ok "a module given to resume is told"
+run $KH run t.khi
+grep -q 't.khi is an image; to go on from it: keyhold resume t.khi' "$WORK/err"
+ok "an image given to run is told"
+cp t.khi flipped.khi
+printf '\377' | dd of=flipped.khi bs=1 seek=200 conv=notrunc 2>/dev/null
+run $KH resume flipped.khi
+is "a flipped bit in an image is 65" 65 "$status"
+run $KH resume -
+is "no image at all is 65" 65 "$status"
+
+# --- the report, for every end that the command line can bring about
+report() { # END, the report being r.json
+	python3 "$SOURCE/tests/tools/schema.py" "$1" r.json >faults 2>&1
+	ok "the report of $1 is as promised"
+	sed 's/^/# /' faults
+}
+run $KH run --report r.json exit.wasm 3
+report exit
+run $KH run --report r.json trap.wasm
+report trap
+run $KH run --gas 1000 --snapshot-on gas=r.khi --report r.json ticks.wasm
+report gas
+run $KH run --mem 8M --stop-on-storage --report r.json --invoke grow grow.wasm
+report storage
+run $KH run --timeout 20ms --report r.json spin.wasm
+report time
+run $KH run --dir box::/ --stop-on-denied --report r.json open.wasm ../x
+report denied
+run $KH run --report r.json cut.wasm
+report refused
+run sh -c "$KH run --report fd:9 hello.wasm 9>r.json"
+report exit
+run sh -c "$KH run --report - hello.wasm >r.both; sed 1d r.both >r.json"
+report exit
+run $KH resume --report r.json --gas +10 r.khi
+report gas
+is "the run's part is apart from the whole" True \
+	"$(field r.json 'r["run"]["gas"] < r["gas"]["guest"]+r["gas"]["host"]')"
+$KH run --report r.json cat.wasm <fifo 2>"$WORK/err" &
+job=$!
+exec 8>fifo
+worker=
+while [ -z "$worker" ] && kill -0 $job; do
+	worker=$(cat /proc/$job/task/$job/children 2>/dev/null)
+done
+kill -TERM $job
+wait $job
+exec 8>&-
+report killed
+
+# --- the worker's death
+$KH run --report r.json cat.wasm <fifo 2>"$WORK/err" &
+job=$!
+exec 8>fifo
+worker=
+while [ -z "$worker" ] && kill -0 $job; do
+	worker=$(cat /proc/$job/task/$job/children 2>/dev/null)
+done
+kill -KILL $worker
+wait $job
+status=$?
+exec 8>&-
+is "a worker killed from outside is 137" "137 killed" "$status $(field r.json 'r["end"]')"
+grep -q 'the worker was killed from outside' "$WORK/err"
+ok "and it is said"
+
+# --- clocks, random numbers, variables, imports
+$KH keys.wasm >one
+$KH keys.wasm | cmp -s - one
+ok "the virtual clock and the seed make two runs equal"
+$KH run --random seed=1 keys.wasm | cmp -s - one
+[ $? -eq 1 ]
+ok "another seed, other bytes"
+$KH run --random real --clock real --report r.json keys.wasm | cmp -s - one
+[ $? -eq 1 ]
+ok "real ones differ"
+is "and the report says which they were" "real real" "$(field r.json 'r["clock"]+" "+r["random"]')"
+run $KH run --random seed=5 --gas 30 --quiet --snapshot-on gas=k.khi keys.wasm
+run sh -c "$KH resume --gas +1M --report r.json k.khi >two; $KH run --random seed=5 keys.wasm | cmp - two"
+is "an image brings its clock and its seed" "0 virtual seed=5" \
+	"$status $(field r.json 'r["clock"]+" "+r["random"]')"
+run $KH run --clock real --gas 30 --quiet --snapshot-on gas=k.khi keys.wasm
+run $KH resume --gas +1M k.khi
+grep -q 'key clock (clock:real) was in the image and is not handed over now' "$WORK/err"
+ok "a real clock is not brought: a hole, which is told"
+run $KH resume --clock real --gas +1M k.khi
+is "and which --clock real fills" "0/" "$status/$(err)"
+run $KH run --strict stranger.wasm
+is "--strict refuses an import that nobody serves" 65 "$status"
+grep -q 'env.*nobody' "$WORK/err"
+ok "by name"
+run $KH stranger.wasm
+is "without it the program runs" 0 "$status"
+run $KH run --invoke call stranger.wasm
+is "until it calls it" 134 "$status"
+run $KH run --invoke get reactor.wasm
+is "a reactor is initialised before what is invoked" 7 "$(out)"
+run $KH run --report r.json start.wasm
+is "a start function is a program" 0 "$status"
+[ "$(field r.json 'r["gas"]["guest"]')" -gt 1000 ]
+ok "which is paid for"
+
+# --- files and streams as keys
+echo one >notes
+own
+run $KH run --key file:notes,ro open.wasm notes
+is "a file key is a name in /" 0 "$status"
+run $KH run --key file:notes,ro open.wasm notes w
+is "read-only it is not written" 76 "$status"
+run $KH run --key 'log=file:notes,append,as=/log/x' open.wasm log/x a
+is "a file may be anywhere in /" 0 "$status"
+run $KH run --no-root --key file:notes,ro open.wasm notes
+is "without a root there is no descriptor 3" 8 "$status"
+
+# --- odd callers
+run sh -c "$KH hello.wasm <&- 2>&-"
+is "closed standard streams are empty ones" "hello/0" "$(out)/$status"
+run sh -c "$KH hello.wasm >&-"
+is "a closed standard output too" 0 "$status"
+ln -sf "${KH##* }" link
+run sh -c "cd / && $HOME_OF_TEST/link $HOME_OF_TEST/hello.wasm"
+is "through a link, from another directory" "hello/0" "$(out)/$status"
+run env -i $KH hello.wasm
+is "an empty environment is enough" hello "$(out)"
+
+# --- inspect and doctor
+for name in hello sums stranger; do
+	$KH inspect $name.wasm | grep -v blake2b >inspected 2>&1
+	if [ "${KH_GOLDEN-}" = write ]; then cp inspected "$SOURCE/tests/golden/inspect-$name.txt"; fi
+	diff "$SOURCE/tests/golden/inspect-$name.txt" inspected >"$WORK/out"
+	ok "inspect $name"
+done
+$KH inspect --json sums.wasm >r.json
+is "inspect in JSON" "add (i32, i32) -> (i32)" \
+	"$(field r.json '"{name} {type}".format(**r["modules"][0]["exports"][0])')"
+$KH inspect --json t.khi >r.json
+is "an image in JSON" "main out of gas ['stdin', 'stdout', 'stderr', 'clock', 'random']" \
+	"$(field r.json '(lambda d: d["name"]+" "+d["stop"]+" "+str([k["name"] for k in d["keys"]]))(r["domains"][0])')"
+run $KH inspect cut.wasm
+is "inspect of what is no module" 65 "$status"
+run $KH doctor --json
+cp "$WORK/out" r.json
+is "the doctor speaks JSON" "1 True" "$(field r.json 'str(r["v"])+" "+str(r["walls"]["seccomp"])')"
+
+# --- tiers
+run $KH run --tier T1 --report r.json hello.wasm
+is "tier T1 runs it" "hello T1 False" \
+	"$(out) $(field r.json 'r["walls"]["tier"]+" "+str(r["walls"]["netns"])')"
+if [ -n "$WORK" ] && unshare -Ur true 2>/dev/null && [ "${3-}" != nobody ]; then
+	run unshare -Ur sh -c "echo 0 >/proc/sys/user/max_user_namespaces; $KH hello.wasm"
+	is "where no namespace may be made, T1 is taken" "hello/0" "$(out)/$status"
+	grep -q 'the walls stood at tier T1 only' "$WORK/err"
+	ok "and said"
+	run unshare -Ur sh -c "echo 0 >/proc/sys/user/max_user_namespaces; $KH run --tier T0 hello.wasm"
+	is "T0 demanded there is refused" 70 "$status"
+else
+	skip "where no namespace may be made" "only root can make such a place"
+fi
+
 # --- words
 run $KH run hello.wasm --gas 5
 grep -q 'stands after hello.wasm, so it goes to the guest' "$WORK/err"

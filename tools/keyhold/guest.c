@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "caps/caps.h"
+#include "kernel/image.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/worker.h"
 
@@ -123,6 +124,18 @@ choose_entry(struct worker *worker, const struct module *module, uint32_t *ret_f
 	return true;
 }
 
+static bool
+begins_with(const struct worker *worker, const char *bytes, size_t count)
+{
+	return worker->program_bytes >= count && !memcmp(worker->program, bytes, count);
+}
+
+static bool
+is_image(const struct worker *worker)
+{
+	return begins_with(worker, (const char *)image_magic, sizeof(image_magic));
+}
+
 static void
 make_domain(struct worker *worker, const struct wasi_config *wasi)
 {
@@ -130,9 +143,13 @@ make_domain(struct worker *worker, const struct wasi_config *wasi)
 	struct domain_config config = {.name = "main", .gas = start->gas,
 		.bank_bytes = start->mem_bytes, .stop_when_dry = start->flags & START_STOP_ON_STORAGE,
 		.strict = start->flags & START_STRICT};
-	int r = world_module(worker->world, worker->program, worker->program_bytes, &worker->report,
-		&config.module);
+	int r;
 
+	if (is_image(worker))
+		refuse(worker, EXIT_DATA, "%s is an image; to go on from it: keyhold resume %s",
+			start->program, start->program);
+	r = world_module(worker->world, worker->program, worker->program_bytes, &worker->report,
+		&config.module);
 	if (r)
 		refuse(worker, r == -ENOMEM ? EXIT_FAULT : EXIT_DATA, "%s: %s", start->program,
 			r == -ENOMEM ? "no memory to load it" : worker->report.text);
@@ -154,9 +171,15 @@ read_image(struct worker *worker)
 {
 	const struct start *start = &worker->start;
 	struct domain *domain;
-	int r = image_read(worker->world, worker->program, worker->program_bytes, &worker->report,
-		&domain);
+	int r;
 
+	if (begins_with(worker, "\0asm", 4))
+		refuse(worker, EXIT_DATA, "%s is a module, not an image; to run it: keyhold run %s",
+			start->program, start->program);
+	if (!worker->program_bytes)
+		refuse(worker, EXIT_DATA, "%s is empty: nothing was stopped, so there is no image",
+			start->program);
+	r = image_read(worker->world, worker->program, worker->program_bytes, &worker->report, &domain);
 	if (r)
 		refuse(worker, r == -ENOMEM ? EXIT_FAULT : r == -ENOSPC ? EXIT_KILLED : EXIT_DATA,
 			"%s: %s", start->program,

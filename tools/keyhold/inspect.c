@@ -111,9 +111,9 @@ begin_module(struct look *look)
 		json_object_set_new(look->module, "exports", json_array());
 		return;
 	}
-	printf("%smodule %s%s%s bytes, %u functions, %u bytes of code%s\n", look->is_image ? "  " : "",
-		name, name[0] ? ": " : "", units_group(bytes, amount), funcs, code,
-		starts ? ", a start function" : "");
+	printf("%smodule  %s%s%s bytes; functions %u, their code %u bytes%s\n",
+		look->is_image ? "  " : "", name, name[0] ? ": " : "", units_group(bytes, amount), funcs,
+		code, starts ? ", a start function" : "");
 	printf("  blake2b %s\n", hash);
 }
 

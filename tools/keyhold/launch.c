@@ -151,10 +151,6 @@ read_arguments(struct launch *launch)
 	struct start *start = &launch->start;
 	const char *slash;
 
-	if (start->flags & START_DOCTOR) {
-		launch->file = launch->program = start->program = "(nothing)";
-		return 0;
-	}
 	if (!options->rest_count) {
 		say_error("%s what? keyhold %s %s", command_rows[options->command].text,
 			command_rows[options->command].text, command_rows[options->command].usage);
@@ -225,8 +221,7 @@ static int
 open_files(struct launch *launch)
 {
 	const char *report_name = options_value(launch->options, OPTION_REPORT);
-	int r = launch->start.flags & START_DOCTOR ? program_nothing(&launch->program_fd)
-	                                           : program_open(launch->file, &launch->program_fd);
+	int r = program_open(launch->file, &launch->program_fd);
 
 	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
 		if (launch->images[i].name)

@@ -69,7 +69,6 @@ void keys_done(struct launch *launch);
 /* program.c. A .wat is turned into a module; what is no regular file is copied.
  * 0 or an exit status, words said. */
 int program_open(const char *file, int *ret_fd);
-int program_nothing(int *ret_fd); /* the smallest module there is */
 
 /* verdict.c: says what there is to say; the exit status. */
 int verdict(struct launch *launch);
@@ -80,8 +79,6 @@ int verdict_status(const struct launch *launch);
 
 /* inspect.c: what the worker saw, in text or JSON; the exit status. */
 int inspect_print(const struct launch *launch);
-/* doctor.c: the walls as this machine let them be raised. */
-int doctor_print(const struct launch *launch);
 
 /* account.c: writes the report; 0 or an exit status, words said. */
 int account_write(struct launch *launch, int status);

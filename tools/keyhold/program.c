@@ -122,15 +122,3 @@ program_open(const char *file, int *ret_fd)
 	(void)close(fd);
 	return r;
 }
-
-int
-program_nothing(int *ret_fd)
-{
-	static const char module[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
-	const int fd = memfd_create("nothing", MFD_CLOEXEC);
-
-	if (fd < 0 || write_all(fd, module, sizeof(module)))
-		return failed("a module of eight bytes", errno);
-	*ret_fd = fd;
-	return 0;
-}

@@ -48,7 +48,6 @@ enum start_flag {
 	START_SWITCH = 1 << 5,          /* the reference executor */
 	START_MEM_GIVEN = 1 << 6,       /* resume: the bank's limit is changed */
 	START_LOOK = 1 << 7,            /* inspect: nothing is run */
-	START_DOCTOR = 1 << 8,          /* and of a module of ours: only the walls matter */
 };
 
 enum { START_NO_IMAGE = UINT32_MAX };

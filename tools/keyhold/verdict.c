@@ -146,6 +146,8 @@ say_kept(const struct launch *launch, enum start_when when, const char *option)
 			units_group(record->image_bytes, amount), option);
 	else if (record->image == IMAGE_WRITTEN)
 		say_more("kept   %s, nothing lost: keyhold resume%s %s", name, option, name);
+	else if (!name && launch->start.flags & START_RESUME)
+		say_more("kept   the image is as it was: keyhold resume%s %s", option, launch->file);
 	else if (!name && when != WHEN_TRAP)
 		say_more("keep   nothing was kept; next time: --snapshot-on %s=FILE", start_when_text(when));
 }
@@ -387,14 +389,26 @@ say_ended(const struct launch *launch, int status)
 	say_denied(launch, status);
 }
 
+/* Below the first tier a run says so; which tier was asked for needs no words. */
+static void
+say_tier(const struct launch *launch)
+{
+	const enum walls_tier tier = launch->record->walls.tier;
+
+	if (tier != WALLS_T0 && !options_has(launch->options, OPTION_TIER))
+		say("the walls stood at tier %s only: no namespaces here; keyhold doctor tells why",
+			walls_tier_name(tier));
+}
+
 int
 verdict(struct launch *launch)
 {
 	int status = verdict_status(launch), kept = 0, r;
 
 	if (launch->record && launch->record->end == RECORD_LOOKED) {
-		status = launch->start.flags & START_DOCTOR ? doctor_print(launch) : inspect_print(launch);
+		status = inspect_print(launch);
 	} else if (launch->record) {
+		say_tier(launch);
 		kept = keep_image(launch);
 		if (launch->start.flags & START_RESUME)
 			say_holes(launch);

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: Apache-2.0
-;; open PATH [w|c]: opens PATH below descriptor 3 for reading, for writing, or to
-;; be made; ends with the errno.
+;; open PATH [w|c|a]: opens PATH below descriptor 3 for reading, for both, to be
+;; made, or for appending; ends with the errno.
 (module
 	(import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
 	(import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
@@ -23,5 +23,7 @@
 			(call $path_open (i32.const 3) (i32.const 1) (local.get $path)
 				(call $length (local.get $path))
 				(select (i32.const 1) (i32.const 0) (i32.eq (local.get $mode) (i32.const 99)))
-				(select (i64.const 2) (i64.const 66) (i32.eqz (local.get $mode)))
-				(i64.const 0) (i32.const 0) (i32.const 512)))))
+				(select (i64.const 2)
+					(select (i64.const 64) (i64.const 66) (i32.eq (local.get $mode) (i32.const 97)))
+					(i32.eqz (local.get $mode)))
+				(i64.const 0) (i32.eq (local.get $mode) (i32.const 97)) (i32.const 512)))))
