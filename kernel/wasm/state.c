@@ -305,6 +305,7 @@ write_computation(struct store *store, struct sink *sink)
 		(store->phase == PHASE_TRAP && !store_idle(store) ? FLAG_TRAPPED : 0)));
 	sink_u32(sink, store->entry_instance);
 	sink_u32(sink, store->entry_func);
+	sink_u64(sink, store->stack_room);
 	if (store->phase == PHASE_TRAP && !store_idle(store))
 		sink_u8(sink, (uint8_t)store->trap);
 	if (store->initialising) {

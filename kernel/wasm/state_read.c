@@ -634,11 +634,13 @@ read_computation(struct read *r)
 {
 	struct store *store = r->store;
 	const uint8_t flags = bytes_u8(r->in);
+	uint64_t room;
 	uint8_t trap = 0;
 	int why = 0;
 
 	store->entry_instance = bytes_u32(r->in);
 	store->entry_func = bytes_u32(r->in);
+	room = bytes_u64(r->in);
 	if (flags & FLAG_TRAPPED)
 		trap = bytes_u8(r->in);
 	if (r->in->bad)
@@ -653,6 +655,9 @@ read_computation(struct read *r)
 		return bad(r, "a computation in no known state");
 	if ((flags & FLAG_TRAPPED) && store_idle(store))
 		return bad(r, "a trap of nothing that runs");
+	why = stack_restore(store, room);
+	if (why)
+		return why == -EAGAIN ? bad(r, "a stack past its limit") : no_room(r, why);
 	if (store->initialising)
 		why = read_init(r);
 	if (!why && store->running)
@@ -660,6 +665,8 @@ read_computation(struct read *r)
 							   : read_frames(r);
 	if (why)
 		return why;
+	if (store->stack_room != room)
+		return bad(r, "a stack larger than its room");
 	if (store->running && store->initialising && !store->host_entry && !store->returned &&
 		store->init_step == 0)
 		return bad(r, "a start function before the segments");

@@ -623,6 +623,14 @@ stack_reserve(struct store *store, uint64_t slots)
 	return -ENOSPC;
 }
 
+int
+stack_restore(struct store *store, uint64_t room)
+{
+	if (room > store->slots_max)
+		return -EAGAIN;
+	return room ? stack_move(store, room) : 0;
+}
+
 /* The bottom frame over arguments that are in stack[0..params). */
 int
 store_push_entry(struct store *store, struct instance *instance, uint32_t func)

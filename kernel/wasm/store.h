@@ -116,6 +116,9 @@ int table_grow(struct store *store, struct table *table, uint32_t delta, uint64_
 /* The stack has at least `slots` from its bottom: 0; -ENOSPC: storage refused,
  * or no memory; -EAGAIN: past the fixed limit. Moves it. */
 int stack_reserve(struct store *store, uint64_t slots);
+/* Of a store without a stack: exactly this room. What a stack was grown to is
+ * paid for and so part of the state. 0, -ENOSPC, -EAGAIN. */
+int stack_restore(struct store *store, uint64_t room);
 uint64_t init_value(const struct instance *instance, const struct init *init);
 
 /* init.c: runs the init frame until it is done (true, with running set if a
