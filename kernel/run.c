@@ -210,6 +210,8 @@ run_once(struct domain *domain)
 {
 	struct clock_gas *clock = &domain->world->clock;
 
+	if (domain->completed) /* the store stands at the call still */
+		return answer_call(domain);
 	if (store_idle(domain->store) && !begin(domain))
 		return false;
 	store_run(domain->store, min_u64(line_room(clock), domain->slice_left), &domain->pending);

@@ -157,8 +157,9 @@ struct domain {
 	struct device_completion completion;
 	uint64_t progress;   /* how much of a long call is committed; in the image */
 	uint64_t charged;    /* gas already charged for the call; in the image */
-	struct exec_result pending; /* of the last run; its slots hold the entry's results
-	                               while the stop is STOP_RETURNED and `entered` */
+	/* Of the last run. While the stop is STOP_RETURNED and `entered`, its slots
+	 * hold the entry's results; NULL in a domain read from an image. */
+	struct exec_result pending;
 };
 
 /* --- one import call, as caps see it --------------------------------------- */
