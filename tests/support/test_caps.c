@@ -7,6 +7,12 @@
 #include "kernel/base/fits.h"
 #include "kernel/prices.h"
 
+/* --- the personality: counts of calls and bytes ------------------------------------------- */
+
+struct state {
+	uint64_t calls, taken;
+};
+
 static const struct test_user *
 user_of(struct call *call)
 {
@@ -117,8 +123,10 @@ run_used(struct call *call)
 static enum call_end
 run_take(struct call *call)
 {
+	struct state *state = call->domain->personality;
 	const bool taken = call_take(call, call->slots[0]);
 
+	state->taken += taken ? call->slots[0] : 0;
 	if (!taken && call->domain->stop_when_dry)
 		return CALL_FULL;
 	call->slots[0] = taken;
@@ -169,12 +177,6 @@ run_trap(struct call *call)
 	return fault(call);
 }
 
-/* --- the personality: a count of calls ------------------------------------------- */
-
-struct state {
-	uint64_t calls;
-};
-
 static enum call_end
 run_count(struct call *call)
 {
@@ -205,6 +207,7 @@ state_write(struct domain *domain, struct sink *sink)
 	const struct state *state = domain->personality;
 
 	sink_u64(sink, state->calls);
+	sink_u64(sink, state->taken);
 }
 
 static int
@@ -213,9 +216,10 @@ state_read(struct domain *domain, struct bytes_in *in, struct report *report)
 	struct state *state = domain->personality;
 
 	state->calls = bytes_u64(in);
-	if (!in->bad)
+	state->taken = bytes_u64(in);
+	if (!in->bad && bank_take(&domain->bank, state->taken))
 		return 0;
-	report_say(report, bytes_offset(in), "image: a count of calls that is not there");
+	report_say(report, bytes_offset(in), "image: counts that are not there or not paid for");
 	return -EINVAL;
 }
 
