@@ -1,0 +1,33 @@
+;; SPDX-License-Identifier: Apache-2.0
+;; Counting, rotating, extending and wrapping of every width; Collatz.
+(module
+  (memory 1)
+  (func $all (param $x i64) (result i64) (local $y i32)
+    (local.set $y (i32.wrap_i64 (local.get $x)))
+    (i64.store (i32.const 3) (local.get $x))
+    (i64.add (i64.add (i64.clz (local.get $x)) (i64.ctz (local.get $x)))
+      (i64.add (i64.popcnt (local.get $x))
+        (i64.add (i64.extend8_s (local.get $x))
+          (i64.add (i64.extend16_s (i64.shr_u (local.get $x) (i64.const 3)))
+            (i64.add (i64.extend32_s (local.get $x))
+              (i64.add (i64.load16_s (i32.const 5))
+                (i64.add (i64.load32_u (i32.const 4))
+                  (i64.extend_i32_s (i32.add (i32.clz (local.get $y))
+                    (i32.add (i32.ctz (local.get $y)) (i32.add (i32.popcnt (local.get $y))
+                      (i32.add (i32.extend8_s (local.get $y)) (i32.rotr (local.get $y)
+                        (local.get $y)))))))))))))))
+  (func (export "run") (result i64 i32) (local $x i64) (local $n i32) (local $s i64)
+    (local $k i32)
+    (loop $from
+      (local.set $x (i64.extend_i32_u (i32.add (local.get $k) (i32.const 27))))
+      (loop $next
+        (local.set $s (i64.add (local.get $s) (call $all (i64.mul (local.get $x)
+          (i64.const 0x123456789abcdf)))))
+        (local.set $x (if (result i64) (i64.eqz (i64.and (local.get $x) (i64.const 1)))
+          (then (i64.shr_u (local.get $x) (i64.const 1)))
+          (else (i64.add (i64.mul (local.get $x) (i64.const 3)) (i64.const 1)))))
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $next (i64.ne (local.get $x) (i64.const 1))))
+      (br_if $from (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1)))
+        (i32.const 8))))
+    (local.get $s) (local.get $n)))

@@ -1,0 +1,36 @@
+;; SPDX-License-Identifier: Apache-2.0
+;; Globals of all types, select, tee, drop, dead code.
+(module
+  (global $i (mut i32) (i32.const 1))
+  (global $l (mut i64) (i64.const 2))
+  (global $f (mut f32) (f32.const 0.5))
+  (global $d (mut f64) (f64.const 0.25))
+  (global $r (mut funcref) (ref.null func))
+  (global $e (mut externref) (ref.null extern))
+  (global $c i64 (i64.const 77))
+  (elem declare func $turn)
+  (func $turn (param $n i32) (local $t i64)
+    (global.set $i (i32.add (global.get $i) (select (i32.const 3) (i32.const -1)
+      (i32.and (local.get $n) (i32.const 4)))))
+    (global.set $l (i64.mul (global.get $l) (i64.add (global.get $c)
+      (i64.extend_i32_s (global.get $i)))))
+    (global.set $f (f32.add (global.get $f) (f32.convert_i64_u (local.tee $t (i64.and
+      (global.get $l) (i64.const 15))))))
+    (global.set $d (select (f64.mul (global.get $d) (f64.const 1.5)) (f64.const 0.125)
+      (f64.lt (global.get $d) (f64.const 100))))
+    (global.set $r (select (result funcref) (ref.func $turn) (ref.null func)
+      (i32.and (local.get $n) (i32.const 1))))
+    (block
+      (drop (local.get $t))
+      (br 0)
+      (drop (i32.div_u (i32.const 1) (i32.const 0)))
+      (loop (br 0)))
+    (if (ref.is_null (global.get $r)) (then (global.set $l (i64.add (global.get $l)
+      (i64.const 1))))))
+  (func (export "run") (result i32 i64 f32 f64 i32) (local $n i32)
+    (loop $next
+      (call $turn (local.get $n))
+      (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1)))
+        (i32.const 250))))
+    (global.get $i) (global.get $l) (global.get $f) (global.get $d)
+    (i32.add (ref.is_null (global.get $r)) (ref.is_null (global.get $e)))))

@@ -1,0 +1,36 @@
+;; SPDX-License-Identifier: Apache-2.0
+;; keyhold.try and throw: out of nested calls and loops, tries in tries, results
+;; left in memory as setjmp-style programs do.
+(module
+  (import "keyhold" "try" (func $try (param i32 i32 i32) (result i32)))
+  (import "keyhold" "throw" (func $throw))
+  (memory 1)
+  (table 4 funcref)
+  (elem (i32.const 0) $work $outer $deep)
+  (func $put (param i32 i32)
+    (i32.store (i32.const 16) (i32.add (i32.mul (i32.load (i32.const 16)) (i32.const 31))
+      (i32.add (local.get 0) (local.get 1)))))
+  (func $work (param $a i32) (param $b i32) (local $i i32)
+    (loop $next
+      (call $put (local.get $i) (local.get $a))
+      (if (i32.eq (local.get $i) (local.get $b)) (then (call $throw)))
+      (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
+        (i32.const 6)))))
+  (func $down (param $n i32)
+    (if (i32.eqz (local.get $n)) (then (call $throw)))
+    (call $put (local.get $n) (i32.const 1))
+    (call $down (i32.sub (local.get $n) (i32.const 1)))
+    (unreachable))
+  (func $deep (param $a i32) (param $b i32)
+    (call $down (local.get $a)))
+  (func $outer (param $a i32) (param $b i32)
+    (call $put (call $try (i32.const 0) (local.get $a) (local.get $b)) (i32.const 7))
+    (call $put (call $try (i32.const 2) (local.get $b) (i32.const 0)) (i32.const 8))
+    (if (i32.and (local.get $a) (i32.const 1)) (then (call $throw))))
+  (func (export "run") (result i32) (local $n i32)
+    (loop $next
+      (call $put (call $try (i32.const 1) (local.get $n) (i32.rem_u (local.get $n)
+        (i32.const 9))) (i32.const 9))
+      (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1)))
+        (i32.const 40))))
+    (i32.load (i32.const 16))))
