@@ -17,11 +17,11 @@ skip() {
 }
 
 ls "$folder"/i32.wast >/dev/null 2>&1 ||
-	skip "core scripts: none in '$folder' (meson option spec, or KEYHOLD_SPEC)"
-command -v wast2json >/dev/null 2>&1 || skip "core scripts: wast2json (package wabt) is not installed"
+	skip "needs spec: no core scripts in '$folder' (meson option spec, or KEYHOLD_SPEC)"
+command -v wast2json >/dev/null 2>&1 || skip "needs wabt: wast2json is not installed"
 
 mkdir -p "$build" || exit 99
-echo "1..3"
+echo "1..4"
 scripts= converted=ok
 for script in "$folder"/*.wast; do
 	name=$(basename "$script" .wast)
@@ -46,18 +46,26 @@ for script in "$folder"/*.wast; do
 done
 if [ "$converted" = ok ]; then echo "ok 1 - scripts convert"; else echo "not ok 1 - scripts convert"; fi
 
-# shellcheck disable=SC2086
-"$runner" --text wat2wasm --executor both $scripts >"$build/output" 2>&1
-code=$?
-sed 's/^/# /' "$build/output"
-if [ $code -eq 0 ]; then echo "ok 2 - commands"; else echo "not ok 2 - commands (exit $code)"; fi
+commands() { # NUMBER NAME OPTIONS..
+	number=$1 what=$2
+	shift 2
+	# shellcheck disable=SC2086
+	"$runner" "$@" $scripts >"$build/output" 2>&1
+	code=$?
+	sed 's/^/# /' "$build/output"
+	sed -n 's/.*scripts: \([0-9]*\) commands run.*/\1/p' "$build/output" |
+		awk '{ sum += $1 } END { print "# assertions: " sum }'
+	if [ $code -eq 0 ]; then echo "ok $number - $what"; else echo "not ok $number - $what (exit $code)"; fi
+}
+commands 2 "commands, in both executors" --text wat2wasm --executor both
+commands 3 "commands, stopped and moved to the other executor" --executor switch --stops 2
 
 # A runner that cannot fail shows nothing: one result of a script is changed.
 mkdir -p "$build/planted"
 cp "$build"/fac/*.wasm "$build/planted/"
 sed 's/7034535277573963776/7034535277573963777/' "$build/fac/fac.json" >"$build/planted/fac.json"
 if "$runner" --executor switch "$build/planted/fac.json" >"$build/planted/output" 2>&1; then
-	echo "not ok 3 - a planted wrong result is found"
+	echo "not ok 4 - a planted wrong result is found"
 else
-	echo "ok 3 - a planted wrong result is found"
+	echo "ok 4 - a planted wrong result is found"
 fi

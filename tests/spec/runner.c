@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runner.c - runs the core scripts that wast2json made into JSON and modules.
  *
- * usage: spec_runner [--executor switch|fast|both] [--text COMMAND] FILE.json..
+ * usage: spec_runner [--executor switch|fast|both] [--stops N] [--text COMMAND] FILE.json..
  *
  * Each script is one store: its modules are linked with each other and with
- * `spectest`. Every failure is named; commands are counted by kind. Modules in
- * text form that must be malformed are no matter of ours: with --text they are
- * handed to COMMAND (wat2wasm), which must refuse them, and counted apart. */
+ * `spectest`. Every failure is named; commands are counted by kind. With --stops
+ * each run is stopped N times, after 1 to 4 safepoints (by the script's line):
+ * the whole store is written, read into a fresh one in the other executor, and
+ * goes on there. Modules in text form that must be malformed are no matter of
+ * ours: with --text they are handed to COMMAND (wat2wasm), which must refuse
+ * them, and counted apart. */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +40,8 @@ static const char *const kind_names[KINDS] = {"module", "action", "register", "a
 	"assert_unlinkable", "assert_uninstantiable", "assert_malformed, text (wat2wasm)"};
 
 struct totals {
-	unsigned long run[KINDS], failed[KINDS], skipped, worded; /* worded: refused in other words */
+	unsigned long run[KINDS], failed[KINDS], skipped, stopped;
+	unsigned long worded; /* refused in other words */
 };
 
 enum { NAMES_MAX = 256, LOADED_MAX = 1024, SLOTS_MAX = 1024 };
@@ -52,15 +57,29 @@ struct loaded {
 	uint8_t *bytes;
 };
 
+struct image {
+	struct sink sink;
+	uint8_t *bytes;
+	size_t count, room;
+};
+
+struct options {
+	const char *text_command;
+	unsigned stops;
+};
+
 struct script {
+	struct store_reader reader; /* first */
 	const char *path;
 	json_t *json;
-	const char *text_command;
+	struct options options;
 	struct totals *totals;
 	struct fake_host host;
 	struct heap heap;
 	struct typebook book;
 	struct store *store;
+	enum executor executor;
+	struct image image;
 	struct spectest spectest;
 	struct loaded loaded[LOADED_MAX];
 	unsigned loaded_count;
@@ -209,16 +228,104 @@ bind(const struct script *s, const struct module *module, const struct import *i
 	return -ENOENT;
 }
 
+/* --- stops ---------------------------------------------------------------------- */
+
+static int
+image_put(struct sink *sink, const void *data, size_t bytes)
+{
+	struct image *image = (struct image *)sink;
+
+	if (image->room - image->count < bytes) {
+		image->room = (image->room + bytes) * 2;
+		image->bytes = realloc(image->bytes, image->room);
+		if (!image->bytes)
+			return -ENOMEM;
+	}
+	memcpy(image->bytes + image->count, data, bytes);
+	image->count += bytes;
+	return 0;
+}
+
+static struct module *
+module_of(struct store_reader *reader, const uint8_t hash[32])
+{
+	struct script *s = (struct script *)reader;
+
+	for (unsigned i = 0; i < s->loaded_count; i++) {
+		if (memcmp(module_hash(s->loaded[i].module), hash, 32) == 0)
+			return s->loaded[i].module;
+	}
+	return NULL;
+}
+
+static bool
+host_of(struct store_reader *reader, const struct import *import, const struct functype *type,
+	uint32_t *ret_host)
+{
+	struct script *s = (struct script *)reader;
+	struct binding binding;
+
+	if (spectest_bind(&s->spectest, import, type, &binding))
+		return false;
+	*ret_host = binding.index;
+	return true;
+}
+
+/* The whole store through its bytes into a fresh one, in the other executor. */
+static bool
+move(struct script *s)
+{
+	const enum executor to = s->executor == EXECUTOR_SWITCH && executor_present(EXECUTOR_FAST) ?
+			EXECUTOR_FAST :
+			EXECUTOR_SWITCH;
+	const struct store_config config = {.heap = &s->heap, .book = &s->book, .executor = to};
+	struct report report = {.offset = 0};
+	struct store *fresh;
+	struct bytes_in in;
+	int why;
+
+	s->image.count = 0;
+	s->image.sink = (struct sink){.put = image_put};
+	store_write(s->store, &s->image.sink);
+	if (store_new(&config, &fresh))
+		return false;
+	in = bytes_in(s->image.bytes, s->image.count);
+	s->reader = (struct store_reader){module_of, host_of};
+	why = store_read(fresh, &in, &s->reader, &report);
+	if (why) {
+		failed(s, "its image is refused: %d %s at %llu", why, report.text,
+			(unsigned long long)report.offset);
+		store_free(fresh);
+		return false;
+	}
+	store_free(s->store);
+	s->store = fresh;
+	s->executor = to;
+	s->totals->stopped++;
+	store_check(fresh);
+	return true;
+}
+
 /* Runs what was begun to its end; host functions do nothing. */
 static void
 run(struct script *s, struct exec_result *ret_result)
 {
+	unsigned stops = 0;
+
 	for (;;) {
+		store_step_after(s->store, stops < s->options.stops ? 1 + (unsigned)s->line % 4 : 0);
 		store_run(s->store, GAS, ret_result);
-		if (ret_result->end != EXEC_HOST)
+		if (ret_result->end == EXEC_HOST) {
+			store_host_done(s->store);
+		} else if (ret_result->end == EXEC_STEPPED) {
+			stops++;
+			if (!move(s))
+				stops = UINT_MAX;
+		} else {
 			break;
-		store_host_done(s->store);
+		}
 	}
+	store_step_after(s->store, 0);
 }
 
 /* Says how the instance failed to be made, or *ret_trap is set, or all is well. */
@@ -398,12 +505,12 @@ do_text(struct script *s, const json_t *command)
 	int status = 0, why;
 	pid_t pid;
 
-	if (!s->text_command) {
+	if (!s->options.text_command) {
 		s->totals->skipped++;
 		s->totals->run[s->kind]--;
 		return;
 	}
-	args[0] = strdup(s->text_command);
+	args[0] = strdup(s->options.text_command);
 	file_path(s, command, path, sizeof path);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", 1 /* O_WRONLY */, 0);
@@ -411,9 +518,9 @@ do_text(struct script *s, const json_t *command)
 	posix_spawn_file_actions_destroy(&actions);
 	free(args[0]);
 	if (why || waitpid(pid, &status, 0) != pid)
-		failed(s, "%s did not run", s->text_command);
+		failed(s, "%s did not run", s->options.text_command);
 	else if (!WIFEXITED(status) || WEXITSTATUS(status) != 1)
-		failed(s, "%s was accepted by %s", text_of(command, "filename"), s->text_command);
+		failed(s, "%s was accepted by %s", text_of(command, "filename"), s->options.text_command);
 }
 
 /* --- actions ------------------------------------------------------------------------ */
@@ -590,6 +697,7 @@ script_open(struct script *s, enum executor executor)
 {
 	struct store_config config = {.heap = &s->heap, .book = &s->book, .executor = executor};
 
+	s->executor = executor;
 	fake_host_init(&s->host);
 	heap_init(&s->heap, &s->host.host);
 	typebook_init(&s->book, &s->heap);
@@ -616,7 +724,7 @@ script_close(struct script *s)
 }
 
 static bool
-script_run(const char *path, enum executor executor, const char *text_command, struct totals *totals)
+script_run(const char *path, enum executor executor, struct options options, struct totals *totals)
 {
 	struct script *s = calloc(1, sizeof *s);
 	json_error_t error;
@@ -626,7 +734,7 @@ script_run(const char *path, enum executor executor, const char *text_command, s
 
 	s->path = path;
 	s->totals = totals;
-	s->text_command = text_command;
+	s->options = options;
 	s->json = json_load_file(path, JSON_ALLOW_NUL, &error);
 	good = s->json && script_open(s, executor);
 	if (!good)
@@ -638,6 +746,7 @@ script_run(const char *path, enum executor executor, const char *text_command, s
 		good = false;
 	}
 	json_decref(s->json);
+	free(s->image.bytes);
 	free(s);
 	return good;
 }
@@ -658,6 +767,9 @@ totals_print(const struct totals *totals, const char *executor, int scripts)
 	printf("%s executor, %d scripts: %lu commands run (%lu as wabt counts, without register), "
 	       "%lu failed, %lu in text form left out\n",
 		executor, scripts, run, as_wabt, failures, totals->skipped);
+	if (totals->stopped)
+		printf("%lu stops: written, read into a fresh store, gone on with in the other "
+		       "executor\n", totals->stopped);
 	printf("%lu modules were refused in other words than the script's\n", totals->worded);
 	return failures;
 }
@@ -666,7 +778,8 @@ int
 main(int argc, char **argv)
 {
 	static const char *const names[] = {"switch", "fast"};
-	const char *wanted = "both", *text_command = NULL;
+	const char *wanted = "both";
+	struct options options = {.stops = 0};
 	bool good = true, ran = false;
 	int first = 1;
 
@@ -674,7 +787,9 @@ main(int argc, char **argv)
 		if (strcmp(argv[first], "--executor") == 0)
 			wanted = argv[first + 1];
 		else if (strcmp(argv[first], "--text") == 0)
-			text_command = argv[first + 1];
+			options.text_command = argv[first + 1];
+		else if (strcmp(argv[first], "--stops") == 0)
+			options.stops = (unsigned)strtoul(argv[first + 1], NULL, 10);
 	}
 	for (enum executor e = EXECUTOR_SWITCH; e <= EXECUTOR_FAST; e++) {
 		struct totals totals = {.skipped = 0};
@@ -683,8 +798,9 @@ main(int argc, char **argv)
 			(strcmp(wanted, "both") != 0 && strcmp(wanted, names[e]) != 0))
 			continue;
 		for (int i = first; i < argc; i++)
-			good = script_run(argv[i], e, ran ? NULL : text_command, &totals) && good;
+			good = script_run(argv[i], e, options, &totals) && good;
 		good = totals_print(&totals, names[e], argc - first) == 0 && good;
+		options.text_command = NULL; /* once is enough */
 		ran = true;
 	}
 	return good && ran && first < argc ? 0 : 1;
