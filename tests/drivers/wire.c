@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The broker against a worker that says anything at all. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -208,6 +209,30 @@ random_message(struct seed *seed, struct wire_request *message)
 		message->path_bytes = (uint32_t)seed_next(seed);
 }
 
+/* A grant one level down, so that what is above is ours to look at. */
+static void
+grant_cage(void)
+{
+	struct broker_grant grant;
+
+	cr_assert_eq(broker_grant_dir(side.broker, openat(side.path_fd, "cage", O_PATH | O_DIRECTORY),
+			     BROKER_READ | BROKER_WRITE, &side.report, &grant),
+		0);
+	side.dir = grant.handle;
+}
+
+static int
+entries_above(void)
+{
+	DIR *dir = fdopendir(openat(side.path_fd, ".", O_RDONLY | O_DIRECTORY));
+	int count = 0;
+
+	while (readdir(dir))
+		count++;
+	(void)closedir(dir);
+	return count;
+}
+
 Test(wire, random_messages_stay_within_the_grant)
 {
 	struct wire_request message;
@@ -217,7 +242,11 @@ Test(wire, random_messages_stay_within_the_grant)
 	uint32_t open = 0, answers = 0;
 
 	seed.state = 4;
-	cr_assert_eq(stat("/tmp", &before), 0);
+	cr_assert_eq(broker_revoke(side.broker, 1), 0);
+	cr_assert_eq(mkdirat(side.path_fd, "cage", 0777), 0);
+	grant_cage();
+	side_file(&side, "cage/f", "text");
+	cr_assert_eq(fstatat(side.path_fd, "f", &before, 0), 0);
 	for (int i = 0; i < 20000; i++) {
 		random_message(&seed, &message);
 		(void)say(&message);
@@ -227,7 +256,7 @@ Test(wire, random_messages_stay_within_the_grant)
 						(WIRE_REPLIES - 1)].result >= 0;
 		if (seed_next(&seed) % 400 == 0 && side.broker->grants_count < 100) {
 			(void)broker_revoke(side.broker, side.broker->grants_count);
-			side_grant_dir(&side, BROKER_READ | BROKER_WRITE);
+			grant_cage();
 		}
 	}
 	cr_assert_gt(answers, 2000, "only %u did anything", answers);
@@ -237,6 +266,7 @@ Test(wire, random_messages_stay_within_the_grant)
 	cr_assert_leq(side_fds(), fds + (int)open);
 	for (uint32_t i = 1; i <= side.broker->grants_count; i++)
 		(void)broker_revoke(side.broker, i);
-	cr_assert_eq(stat("/tmp", &after), 0);
-	cr_assert_eq(before.st_nlink, after.st_nlink, "no directory was made above the grant");
+	cr_assert_eq(entries_above(), 4, "nothing was made or removed above the grant");
+	cr_assert_eq(fstatat(side.path_fd, "f", &after, 0), 0);
+	cr_assert_eq(memcmp(&before.st_ctim, &after.st_ctim, sizeof before.st_ctim), 0);
 }
