@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "caps/gate.h"
 #include "kernel/base/must.h"
 
 enum {
@@ -113,7 +114,7 @@ static const struct kind kinds[] = {
 
 _Static_assert(sizeof kinds / sizeof kinds[0] == KIND_COUNT, "a row per kind");
 
-static const struct import_def *const import_tables[] = {wasi_preview1, NULL};
+static const struct import_def *const import_tables[] = {wasi_preview1, gate_imports, NULL};
 
 static const struct personality personality = {
 	.make = wasi_make,
