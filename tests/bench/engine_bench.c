@@ -3,11 +3,14 @@
  * process: samples for tests/bench/run, which reckons.
  *
  * usage: engine_bench [--rounds N] [--scale F] [--executor fast|switch] FOLDER [NAME..]
+ *        engine_bench [--executor fast|switch] --wasm COUNT FILE..
  *        engine_bench --load FILE
  *
  * A line a sample: name, count, nanoseconds native, nanoseconds by the engine,
  * gas. Processor time of this thread. Both answers must be equal, and the
- * native one is by gcc -O2. --load times decoding, validating and pricing. */
+ * native one is by gcc -O2. --wasm runs the export `run` of any module, with no
+ * native side: file, nanoseconds (the least of three), gas. --load times
+ * decoding, validating and pricing. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -140,31 +143,62 @@ sample(struct bench *bench, const struct workload *work, struct store *store, ui
 			result.slots[0], answer);
 }
 
-static void
-measure(struct bench *bench, const struct workload *work)
+/* A store with the module at `path`, initialised; its export `run`. */
+static struct store *
+stored(struct bench *bench, const char *path, uint32_t *ret_instance, uint32_t *ret_func)
 {
 	const struct store_config config = {&bench->heap, &bench->book, &bench->storage,
 		bench->executor, 0, false};
 	struct report report = {0};
+	struct module *module = loaded(bench, path);
+	const struct export *export = module_export(module, "run", 3);
 	struct exec_result result;
-	const struct export *export;
-	struct module *module;
 	struct store *store;
-	uint32_t instance;
+
+	if (!export)
+		die("%s: exports no run", path);
+	if (store_new(&config, &store) < 0 ||
+		store_instantiate(store, module, NULL, &report, ret_instance) < 0)
+		die("%s: %s", path, report.text);
+	store_begin_init(store, *ret_instance);
+	step(store, &result, "initialisation");
+	*ret_func = export->index;
+	return store;
+}
+
+static void
+measure(struct bench *bench, const struct workload *work)
+{
+	struct store *store;
+	uint32_t instance, func;
 	char path[4096];
 
 	snprintf(path, sizeof path, "%s/%s.wasm", bench->folder, work->name);
-	module = loaded(bench, path);
-	if (store_new(&config, &store) < 0 ||
-		store_instantiate(store, module, NULL, &report, &instance) < 0)
-		die("%s: %s", path, report.text);
-	export = module_export(module, "run", 3);
-	if (!export)
-		die("%s: exports no run", path);
-	store_begin_init(store, instance);
-	step(store, &result, "initialisation");
+	store = stored(bench, path, &instance, &func);
 	for (unsigned i = 0; i < bench->rounds; i++)
-		sample(bench, work, store, instance, export->index);
+		sample(bench, work, store, instance, func);
+	store_free(store);
+}
+
+static void
+measure_wasm(struct bench *bench, const char *path, uint64_t count)
+{
+	struct exec_result result;
+	uint64_t least = UINT64_MAX;
+	uint32_t instance, func;
+	struct store *store = stored(bench, path, &instance, &func);
+
+	for (int i = 0; i < 3; i++) {
+		const uint64_t begin = now_ns();
+		uint64_t took;
+
+		if (store_begin_call(store, instance, func, &count) < 0)
+			die("%s: cannot begin", path);
+		step(store, &result, path);
+		took = now_ns() - begin;
+		least = took < least ? took : least;
+	}
+	printf("%s %" PRIu64 " %" PRIu64 "\n", path, least, result.used);
 	store_free(store);
 }
 
@@ -211,7 +245,11 @@ main(int argc, char **argv)
 	for (; at + 1 < argc && !strncmp(argv[at], "--", 2); at += 2) {
 		if (!strcmp(argv[at], "--load"))
 			return measure_load(&bench, argv[at + 1]), 0;
-		else if (!strcmp(argv[at], "--rounds"))
+		else if (!strcmp(argv[at], "--wasm")) {
+			for (int i = at + 2; i < argc; i++)
+				measure_wasm(&bench, argv[i], strtoull(argv[at + 1], NULL, 10));
+			return 0;
+		} else if (!strcmp(argv[at], "--rounds"))
 			bench.rounds = (unsigned)atoi(argv[at + 1]);
 		else if (!strcmp(argv[at], "--scale"))
 			bench.scale = atof(argv[at + 1]);
