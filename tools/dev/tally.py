@@ -5,7 +5,8 @@ usage: tally.py --absent "NAME .." --totals FILE TITLE TESTLOG.json
 
 A TAP program counts its subtests; one that prints `# assertions: N` counts N
 for a pass instead. Any other program counts one. A test that skips itself says
-"needs NAME"; it is a failure unless NAME is among the absent. FILE gets
+"needs NAME", or in words of the table below; it is a failure unless NAME is
+among the absent. FILE gets
 "passed failed skipped"."""
 import argparse
 import json
@@ -14,7 +15,28 @@ import sys
 
 LINE = re.compile(r"^\s*(not )?ok\b(?:\s+\d+)?\s*(?:-\s*)?(.*)$")
 SKIP = re.compile(r"#\s*SKIP\b:?\s*(.*)", re.I)
-NEEDS = re.compile(r"needs ([\w-]+)")
+# What tests say when they skip themselves, and the NAME of what is then missing.
+NEEDS = [(re.compile(pattern, re.I), name) for pattern, name in [
+    (r"WASI suite is not here", "wasi-suite"),
+    (r"root needs no user namespace", "unprivileged"),
+    (r"not root|only root|root without", "root"),
+    (r"no user namespace", "userns"),
+    (r"no landlock", "landlock"),
+    (r"sanitizer", "plain-build"),
+    (r"no fast executor", "musttail"),
+    (r"wasi-libc|build for wasm32", "wasi-libc"),
+    (r"gcc-aarch64", "cross-tools"),
+    (r"32-bit calls", "ia32"),
+    (r"file system in user space", "fuse"),
+    (r"two file systems|machine has one", "second-filesystem"),
+    (r"such a host cannot be made", "such-a-host"),
+    (r"not in this tier|only root can lose it", "by-design"),
+    (r"root passes it by a capability", "unprivileged"),
+    (r"zsh is not here", "zsh"),
+    (r"fish is not here", "fish"),
+    (r"cannot be read by another user", "reachable-tree"),
+]]
+NAMED = re.compile(r"needs ([\w-]+)")
 ASSERTIONS = re.compile(r"^#\s*assertions:\s*(\d+)", re.M)
 
 
@@ -22,12 +44,17 @@ class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.notes = []
+        self.missing = {}  # NAME: how many were skipped for it
 
     def skip(self, name, reason, absent):
-        needs = NEEDS.search(reason)
-        if needs and needs.group(1) in absent:
+        named = NAMED.search(reason)
+        needs = named.group(1) if named else ""
+        if needs not in absent:
+            text = f"{name} {reason}"
+            needs = next((n for pattern, n in NEEDS if pattern.search(text)), needs)
+        if needs in absent:
             self.skipped += 1
-            self.notes.append(f"skip  {name}: needs {needs.group(1)}")
+            self.missing[needs] = self.missing.get(needs, 0) + 1
         else:
             self.failed += 1
             self.notes.append(f"FAIL  {name}: skipped though it could run ({reason or 'no reason given'})")
@@ -88,14 +115,15 @@ def main():
             test = json.loads(line)
             before = (count.passed, count.failed, count.skipped)
             take(count, test, absent)
-            suite = test.get("suite") or ["?"]
-            room = suite[0].split(":")[-1].split("+")[0] if suite else "?"
+            room = test["name"].split(" / ")[0].split(":")[-1].split("+")[0]
             sums = rooms.setdefault(room, [0, 0, 0])
             for i, now in enumerate((count.passed, count.failed, count.skipped)):
                 sums[i] += now - before[i]
     for room, (passed, failed, skipped) in sorted(rooms.items()):
         word = "FAIL " if failed else "ok   "
         print(f"{word} {args.title}: {room}: {passed} passed, {failed} failed, {skipped} skipped")
+    for needs, many in sorted(count.missing.items()):
+        print(f"skip  {args.title}: {many} for want of {needs}")
     for note in count.notes:
         print("      " + note)
     with open(args.totals, "w", encoding="utf-8") as out:
