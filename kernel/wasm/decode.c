@@ -48,7 +48,7 @@ leb_failed(struct decoder *d, enum leb leb, const char *what)
 }
 
 uint32_t
-decode_u32(struct decoder *d, const char *what)
+decode_u32_long(struct decoder *d, const char *what)
 {
 	uint32_t value = 0;
 
@@ -59,7 +59,7 @@ decode_u32(struct decoder *d, const char *what)
 }
 
 int64_t
-decode_signed(struct decoder *d, unsigned bits, const char *what)
+decode_signed_long(struct decoder *d, unsigned bits, const char *what)
 {
 	int64_t value = 0;
 

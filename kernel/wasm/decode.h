@@ -31,8 +31,26 @@ void decode_fail(struct decoder *d, const uint8_t *at, int error, const char *fo
 	__attribute__((format(printf, 4, 5)));
 
 uint8_t decode_byte(struct decoder *d, const char *what);
-uint32_t decode_u32(struct decoder *d, const char *what);
-int64_t decode_signed(struct decoder *d, unsigned bits, const char *what);
+uint32_t decode_u32_long(struct decoder *d, const char *what);
+
+static inline uint32_t
+decode_u32(struct decoder *d, const char *what)
+{
+	if (!d->error && d->at < d->end && *d->at < 0x80)
+		return *d->at++;
+	return decode_u32_long(d, what);
+}
+
+int64_t decode_signed_long(struct decoder *d, unsigned bits, const char *what);
+
+static inline int64_t
+decode_signed(struct decoder *d, unsigned bits, const char *what)
+{
+	if (!d->error && d->at < d->end && *d->at < 0x80) /* seven bits, the last is the sign */
+		return (int64_t)(*d->at++ ^ 0x40) - 0x40;
+	return decode_signed_long(d, bits, what);
+}
+
 /* A vector's count: each element takes at least bytes_each, so what it makes us
  * store is bounded by the file; then our own limit. */
 uint32_t decode_count(struct decoder *d, const char *what, uint32_t bytes_each, uint32_t max);

@@ -60,7 +60,7 @@ struct simple {
 };
 
 struct run {
-	uint32_t last; /* the first local after it, parameters counted */
+	uint32_t last; /* the first declared local after it */
 	uint8_t val;
 };
 
@@ -76,7 +76,7 @@ struct validator {
 	uint32_t depth, depth_room;
 
 	uint32_t locals; /* parameters counted */
-	uint8_t fast[LOCALS_FAST];
+	uint8_t fast[LOCALS_FAST]; /* of the declared ones */
 	struct run *runs;
 	uint32_t runs_count, runs_room;
 
@@ -585,14 +585,14 @@ call_indirect(struct validator *v)
 /* --- variables, references, tables ------------------------------------------------------ */
 
 static uint8_t
-local_slow(const struct validator *v, uint32_t local)
+local_slow(const struct validator *v, uint32_t declared)
 {
 	uint32_t low = 0, high = v->runs_count;
 
 	while (low < high) { /* the first run that ends after it */
 		const uint32_t middle = low + (high - low) / 2;
 
-		if (v->runs[middle].last > local)
+		if (v->runs[middle].last > declared)
 			high = middle;
 		else
 			low = middle + 1;
@@ -606,12 +606,15 @@ static inline uint8_t
 read_local(struct validator *v)
 {
 	const uint32_t local = decode_u32(&v->d, "local");
+	const uint32_t params = v->type->params;
 
 	if (local >= v->locals) {
 		unknown(v, "local", local);
 		return ANY;
 	}
-	return local < LOCALS_FAST ? v->fast[local] : local_slow(v, local);
+	if (local < params)
+		return v->type->vals[local];
+	return local - params < LOCALS_FAST ? v->fast[local - params] : local_slow(v, local - params);
 }
 
 static struct globaltype
@@ -1033,30 +1036,15 @@ step(struct validator *v)
 
 /* --- bodies ------------------------------------------------------------------------ */
 
-static void
-add_local_run(struct validator *v, uint32_t count, uint8_t val)
-{
-	const uint32_t last = v->locals + count;
-
-	if (!count)
-		return;
-	for (uint32_t i = v->locals; i < last && i < LOCALS_FAST; i++)
-		v->fast[i] = val;
-	if (last > LOCALS_FAST)
-		v->runs[v->runs_count++] = (struct run){.last = last, .val = val};
-	v->locals = last;
-}
-
 static bool
 read_locals(struct validator *v, const struct func *func)
 {
-	uint32_t runs, room;
+	uint32_t runs, room, declared = 0;
 
-	v->locals = 0;
 	v->runs_count = 0;
 	v->d.at = v->m->bytes + func->body;
 	runs = leb_u32_checked(&v->d.at);
-	room = (uint32_t)min_u64(runs, func->locals) + v->type->params; /* empty runs take none */
+	room = (uint32_t)min_u64(runs, func->locals); /* empty runs take none */
 	if (v->runs_room < room) {
 		heap_give(v->m->heap, v->runs, v->runs_room * sizeof *v->runs);
 		v->runs = heap_take(v->m->heap, room * sizeof *v->runs);
@@ -1066,13 +1054,17 @@ read_locals(struct validator *v, const struct func *func)
 			return false;
 		}
 	}
-	for (uint32_t i = 0; i < v->type->params; i++)
-		add_local_run(v, 1, v->type->vals[i]);
-	for (uint32_t i = 0; i < runs; i++) {
+	for (; runs; runs--) {
 		const uint32_t count = leb_u32_checked(&v->d.at);
+		const uint8_t val = *v->d.at++;
 
-		add_local_run(v, count, *v->d.at++);
+		if (count && declared < LOCALS_FAST)
+			memset(v->fast + declared, val, min_u64(count, LOCALS_FAST - declared));
+		declared += count;
+		if (count && declared > LOCALS_FAST)
+			v->runs[v->runs_count++] = (struct run){.last = declared, .val = val};
 	}
+	v->locals = v->type->params + declared;
 	return true;
 }
 
