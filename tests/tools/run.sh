@@ -292,7 +292,7 @@ job=$!
 exec 8>fifo
 worker=
 while [ -z "$worker" ] && kill -0 $job; do
-	worker=$(cat /proc/$job/task/$job/children 2>/dev/null)
+	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
 done
 kill -TERM $job
 wait $job
@@ -305,7 +305,7 @@ job=$!
 exec 8>fifo
 worker=
 while [ -z "$worker" ] && kill -0 $job; do
-	worker=$(cat /proc/$job/task/$job/children 2>/dev/null)
+	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
 done
 kill -KILL $worker
 wait $job
@@ -314,6 +314,19 @@ exec 8>&-
 is "a worker killed from outside is 137" "137 killed" "$status $(field r.json 'r["end"]')"
 grep -q 'the worker was killed from outside' "$WORK/err"
 ok "and it is said"
+
+$KH cat.wasm <fifo 2>"$WORK/err" &
+job=$!
+exec 8>fifo
+worker=
+while [ -z "$worker" ] && kill -0 $job; do
+	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
+done
+kill -KILL $job
+wait $job 2>/dev/null
+tail --pid="$worker" -f /dev/null # ends when the worker has
+ok "a broker killed from outside takes its worker along"
+exec 8>&-
 
 # --- clocks, random numbers, variables, imports
 $KH keys.wasm >one

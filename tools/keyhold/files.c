@@ -86,9 +86,24 @@ new_file_open(struct new_file *file, const char *name, struct report *report)
 	return r;
 }
 
+/* Is what lies beside still what we wrote? A guest that was handed the directory
+ * could have put a link there, for us to give its name to. */
+static bool
+is_ours(const struct new_file *file)
+{
+	struct stat ours, there;
+
+	return !fstat(file->fd, &ours) && !lstat(file->beside, &there) &&
+		ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 int
 new_file_keep(struct new_file *file, struct report *report)
 {
+	if (file->beside && !is_ours(file)) {
+		report_say(report, UINT64_MAX, "%s was exchanged for something else", file->beside);
+		return -ESTALE;
+	}
 	if (file->beside && rename(file->beside, file->name))
 		return failed(report, file->name, errno);
 	free(file->beside);

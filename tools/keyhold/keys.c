@@ -204,8 +204,8 @@ no_file(const struct launch_key *key, const char *host, int error)
 	return EXIT_NO_FILE;
 }
 
-static bool
-image_is_on_stdout(const struct launch *launch)
+bool
+keys_image_on_stdout(const struct launch *launch)
 {
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		if (launch->images[i].name && !strcmp(launch->images[i].name, "-"))
@@ -228,7 +228,7 @@ open_stream(struct launch *launch, struct launch_key *key)
 	}
 	/* What carries an image is not the guest's: its output goes to standard
 	 * error, its input is empty. */
-	if (i == 1 && image_is_on_stdout(launch))
+	if (i == 1 && keys_image_on_stdout(launch))
 		fd = STDERR_FILENO;
 	if (i == 0 && !strcmp(launch->file, "-"))
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -156,6 +156,14 @@ read_arguments(struct launch *launch)
 			command_rows[options->command].text, command_rows[options->command].usage);
 		return EXIT_USAGE;
 	}
+	if (start->flags & (START_RESUME | START_LOOK) && options->rest_count > 1) {
+		say_error("%s takes one file; \"%s\" is one too many%s", command_rows[options->command].text,
+			options->rest[1],
+			start->flags & START_RESUME ? " (the guest's arguments are in its image)" : "");
+		if (option_like(options->command, options->rest[1]))
+			say_more("options stand before the file");
+		return EXIT_USAGE;
+	}
 	launch->file = options->rest[0];
 	slash = strrchr(launch->file, '/');
 	launch->program = slash && slash[1] ? slash + 1 : launch->file;
@@ -226,6 +234,10 @@ open_files(struct launch *launch)
 	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
 		if (launch->images[i].name)
 			r = open_new(&launch->images[i], launch->images[i].name);
+	if (!r && report_name && !strcmp(report_name, "-") && keys_image_on_stdout(launch)) {
+		say_error("an image and a report cannot both go to standard output: --report FILE or fd:N");
+		return EXIT_USAGE;
+	}
 	if (!r && report_name) {
 		struct report report = {.offset = UINT64_MAX};
 

@@ -65,6 +65,8 @@ int keys_read(struct launch *launch);   /* options -> keys */
 int keys_open(struct launch *launch);   /* the host's side of each */
 int keys_grant(struct launch *launch);  /* to the broker; fills start.roots */
 void keys_done(struct launch *launch);
+/* May an image go there? Then the guest's own output goes to standard error. */
+bool keys_image_on_stdout(const struct launch *launch);
 
 /* program.c. A .wat is turned into a module; what is no regular file is copied.
  * 0 or an exit status, words said. */

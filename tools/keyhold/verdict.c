@@ -351,10 +351,11 @@ static int
 print_values(const struct launch *launch)
 {
 	const struct record *record = launch->record;
+	FILE *out = keys_image_on_stdout(launch) ? stderr : stdout; /* where the guest's output goes */
 	char text[INVOKE_TEXT_MAX];
 
 	for (uint32_t i = 0; i < record->values_count; i++)
-		printf("%s\n", invoke_text(record->values[i].type, record->values[i].bits, text));
+		fprintf(out, "%s\n", invoke_text(record->values[i].type, record->values[i].bits, text));
 	return command_end(0);
 }
 
