@@ -25,7 +25,8 @@ recipe_lua() { # Lua 5.4 on keyhold's try and throw
 	echo '#define DEB_HOST_MULTIARCH "none"' >lua5.4-deb-multiarch.h
 	for file in lua5.4/src/*.c; do
 		case $file in */luac.c) continue ;; esac
-		$CC_WASM -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -DL_tmpnam=20 -I. -I"$here/include" -I"$here/../.." \
+		$CC_WASM -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -DL_tmpnam=20 \
+			-I. -I"$here/include" -I"$here/../.." \
 			-include "$here/src/lua_throw.h" "$file" -o "$(basename "$file" .c).o" || return
 		objects="$objects $(basename "$file" .c).o"
 	done

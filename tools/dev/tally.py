@@ -17,6 +17,7 @@ LINE = re.compile(r"^\s*(not )?ok\b(?:\s+\d+)?\s*(?:-\s*)?(.*)$")
 SKIP = re.compile(r"#\s*SKIP\b:?\s*(.*)", re.I)
 # What tests say when they skip themselves, and the NAME of what is then missing.
 NEEDS = [(re.compile(pattern, re.I), name) for pattern, name in [
+    (r"not in this tier|only root can lose it", "by-design"),
     (r"WASI suite is not here", "wasi-suite"),
     (r"root needs no user namespace", "unprivileged"),
     (r"not root|only root|root without", "root"),
@@ -30,7 +31,6 @@ NEEDS = [(re.compile(pattern, re.I), name) for pattern, name in [
     (r"file system in user space", "fuse"),
     (r"two file systems|machine has one", "second-filesystem"),
     (r"such a host cannot be made", "such-a-host"),
-    (r"not in this tier|only root can lose it", "by-design"),
     (r"root passes it by a capability", "unprivileged"),
     (r"zsh is not here", "zsh"),
     (r"fish is not here", "fish"),
