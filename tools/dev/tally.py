@@ -17,7 +17,7 @@ LINE = re.compile(r"^\s*(not )?ok\b(?:\s+\d+)?\s*(?:-\s*)?(.*)$")
 SKIP = re.compile(r"#\s*SKIP\b:?\s*(.*)", re.I)
 # What tests say when they skip themselves, and the NAME of what is then missing.
 NEEDS = [(re.compile(pattern, re.I), name) for pattern, name in [
-    (r"not in this tier|only root can lose it", "by-design"),
+    (r"not in this tier|only root can lose it|only root can make", "by-design"),
     (r"WASI suite is not here", "wasi-suite"),
     (r"root needs no user namespace", "unprivileged"),
     (r"not root|only root|root without", "root"),
@@ -37,6 +37,8 @@ NEEDS = [(re.compile(pattern, re.I), name) for pattern, name in [
     (r"cannot be read by another user", "reachable-tree"),
 ]]
 NAMED = re.compile(r"needs ([\w-]+)")
+# Figures that a run is asked to print: of the core scripts, of stop-everywhere.
+FIGURES = re.compile(r"^# +(\d+ run, \d+ failed: .*|.*commands run.*|.*\bstops\b.*)$", re.M)
 ASSERTIONS = re.compile(r"^#\s*assertions:\s*(\d+)", re.M)
 
 
@@ -44,6 +46,7 @@ class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.notes = []
+        self.figures = []
         self.missing = {}  # NAME: how many were skipped for it
 
     def skip(self, name, reason, absent):
@@ -73,6 +76,7 @@ def tap(text):
 def take(count, test, absent):
     name, text = test["name"].split(" / ")[-1], test.get("stdout", "")
     failed_before = count.failed
+    count.figures += [f"      {name}: {figure}" for figure in FIGURES.findall(text)]
     rows = list(tap(text))
     said = ASSERTIONS.findall(text)
     for passed, row, skip in rows:
@@ -122,6 +126,8 @@ def main():
     for room, (passed, failed, skipped) in sorted(rooms.items()):
         word = "FAIL " if failed else "ok   "
         print(f"{word} {args.title}: {room}: {passed} passed, {failed} failed, {skipped} skipped")
+    for figure in count.figures:
+        print(figure)
     for needs, many in sorted(count.missing.items()):
         print(f"skip  {args.title}: {many} for want of {needs}")
     for note in count.notes:
