@@ -137,7 +137,7 @@ bool caps_hole_at(struct domain *domain, uint32_t index, struct caps_hole *ret_h
 
 /* One refusal, in words: texts are terminated, cut to fit, and printable. */
 struct caps_why {
-	uint64_t count;      /* how often in a row the same thing happened */
+	uint64_t count;      /* how often the same thing happened */
 	bool missing;        /* ENOENT in the synthetic root; else refused */
 	char what[160];      /* "path_open \"../etc/passwd\" for reading" */
 	char key[64];        /* the root key's name; "" when there was none */
@@ -145,6 +145,7 @@ struct caps_why {
 	char saw[32];        /* "ENOTCAPABLE (76)" */
 	char allow[160];     /* "--dir DIR::/etc" */
 };
-/* Index 0 is the newest; the last WASI_WHY_MAX are kept. NULL past the last. */
+/* Index 0 is the newest; WASI_WHY_MAX are kept, missing names before refusals
+ * make room. NULL past the last. */
 enum { WASI_WHY_MAX = 16 };
 const struct caps_why *caps_why(const struct domain *domain, uint32_t index);

@@ -402,7 +402,7 @@ root_image_write(struct world *world, const struct key *key, struct sink *sink)
 	sink_u8(sink, root ? (uint8_t)root->kind : 0);
 	sink_u8(sink, o ? o->type : 0);
 	sink_u32(sink, o ? o->mode : 0);
-	sink_u64(sink, o ? o->inode : 0);
+	sink_u64(sink, o && o->path_bytes ? o->inode : 0); /* a root's is looked at again */
 	sink_text(sink, o ? o->path : "", o ? o->path_bytes : 0);
 }
 

@@ -42,7 +42,7 @@ ended(struct call *call, struct wasi *wasi, enum call_end end)
 	if (end == CALL_WAIT || end == CALL_DRY || end == CALL_FULL)
 		return end;
 	wasi->stage = 0;
-	wasi->words[0] = wasi->words[1] = 0;
+	memset(wasi->words, 0, sizeof wasi->words);
 	wasi->asked = 0;
 	if (wasi->denied && wasi->stop_on_denied) {
 		wasi->denied_end = true;

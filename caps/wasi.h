@@ -33,6 +33,7 @@ enum {
 	WASI_NAMES_MAX = 1024,
 	WASI_NO_SLOT = -1,
 	WASI_GAS_PER_NS = 10,
+	WASI_WORDS = 3,
 };
 
 enum { STREAM_ENDED = 1 };
@@ -106,13 +107,13 @@ struct wasi {
 
 	/* Of the call in progress. */
 	uint32_t stage;
-	uint64_t words[2];
+	uint64_t words[WASI_WORDS];
 	uint32_t asked; /* opening_ready()'s */
 	int call_number; /* which row of wasi.def */
 	bool denied;     /* it was refused: stop_on_denied looks here */
 
-	struct caps_why *whys; /* a ring of WASI_WHY_MAX */
-	uint32_t whys_count, whys_next;
+	struct caps_why *whys; /* WASI_WHY_MAX of them; the oldest first */
+	uint32_t whys_count;
 };
 
 /* --- wasi.c: the frame of a call ------------------------------------------------ */
@@ -245,6 +246,16 @@ void stat_put_synthetic(struct path path, uint8_t *to);
 uint8_t filetype_of(uint8_t device_type);
 /* fst_flags to the device's; false: both of a pair. */
 bool times_flags(uint32_t fstflags, uint32_t *ret_flags);
+
+/* --- wasi_path.c ---------------------------------------------------------------- */
+
+/* Looks at the directory a name is in, before it is changed, if the domain keeps
+ * times for its key: words[word] is its inode then, and the stage the next. Only
+ * in this stage; false: return *ret_end. */
+bool parent_looked(struct call *call, struct wasi *wasi, const struct place *place, uint32_t stage,
+	unsigned word, enum call_end *ret_end);
+/* The directory looked at was changed. */
+void parent_changed(struct call *call, struct wasi *wasi, const struct place *place, unsigned word);
 
 /* --- wasi_clock.c ----------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wasi_image.c - a domain's WASI as bytes, and back.
  *
- *   u32 version, u32 stage, u64 words[2]
+ *   u32 version, u32 stage, u64 words[3]
  *   strings arguments, strings environment: u32 count, text
  *   u32 clock slot, u32 entropy slot (2^32 - 1: none), u64 jumped, u64 drawn
  *   u32 names;       each: text path, u32 slot
@@ -138,8 +138,8 @@ wasi_image_write(struct domain *domain, struct sink *sink)
 
 	sink_u32(sink, VERSION);
 	sink_u32(sink, wasi->stage);
-	sink_u64(sink, wasi->words[0]);
-	sink_u64(sink, wasi->words[1]);
+	for (unsigned i = 0; i < WASI_WORDS; i++)
+		sink_u64(sink, wasi->words[i]);
 	write_strings(sink, &wasi->args);
 	write_strings(sink, &wasi->env);
 	sink_u32(sink, (uint32_t)wasi->clock_slot);
@@ -230,8 +230,8 @@ read_head(struct reading *r)
 	if (bytes_u32(r->in) != VERSION)
 		return bad(r, "a version this program does not know");
 	wasi->stage = bytes_u32(r->in);
-	wasi->words[0] = bytes_u64(r->in);
-	wasi->words[1] = bytes_u64(r->in);
+	for (unsigned i = 0; i < WASI_WORDS; i++)
+		wasi->words[i] = bytes_u64(r->in);
 	error = read_strings(r, &wasi->args);
 	if (!error)
 		error = read_strings(r, &wasi->env);

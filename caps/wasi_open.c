@@ -6,7 +6,8 @@
  * made itself (those files have its own times; wasi_stat.c). */
 #include "caps/wasi.h"
 
-enum open_stage { OPEN_THERE, OPEN_MAKE, OPEN_EITHER };
+enum open_stage { OPEN_THERE, OPEN_PARENT, OPEN_MAKE, OPEN_EITHER };
+enum { WORD_PARENT }; /* of wasi->words: the directory's inode */
 
 struct open {
 	const struct wasi_fd *directory;
@@ -114,6 +115,8 @@ open_came(struct call *call, struct wasi *wasi, const struct open *open)
 
 	if (number < 0)
 		return answer(call, WASI_ENOMEM);
+	if (wasi->stage == OPEN_MAKE)
+		parent_changed(call, wasi, open->place, WORD_PARENT);
 	if (wasi->stage == OPEN_MAKE || open->oflags & OFLAG_TRUNC)
 		inode_touch(call, wasi, fd_key(wasi, &wasi->fds[number]), completion->stat.inode,
 			FSTFLAG_MTIM_NOW | (wasi->stage == OPEN_MAKE ? FSTFLAG_ATIM_NOW : 0), 0, 0);
@@ -127,7 +130,7 @@ open_next_stage(struct wasi *wasi, const struct open *open, int64_t result)
 	if (!(open->oflags & OFLAG_CREAT))
 		return false;
 	if (wasi->stage == OPEN_THERE && result == -DEVICE_ENOENT) {
-		wasi->stage = OPEN_MAKE;
+		wasi->stage = OPEN_PARENT;
 		return true;
 	}
 	if (wasi->stage == OPEN_MAKE && result == -DEVICE_EEXIST && !(open->oflags & OFLAG_EXCL)) {
@@ -145,13 +148,16 @@ open_beneath(struct call *call, struct wasi *wasi, struct open *open)
 							  : "the key is not for reading";
 
 	if (open->oflags & OFLAG_CREAT && open->oflags & OFLAG_EXCL && wasi->stage == OPEN_THERE)
-		wasi->stage = OPEN_MAKE;
+		wasi->stage = OPEN_PARENT;
 	for (;;) {
 		uint32_t flags = open->flags;
 		struct device_request request;
+		enum call_end end;
 		int64_t result;
 		enum rc rc;
 
+		if (!parent_looked(call, wasi, open->place, OPEN_PARENT, WORD_PARENT, &end))
+			return end;
 		if (wasi->stage != OPEN_THERE)
 			flags |= DEVICE_CREATE;
 		if (wasi->stage == OPEN_MAKE)

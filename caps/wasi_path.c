@@ -60,13 +60,13 @@ asked(struct call *call, struct wasi *wasi, struct device_request *request,
 /* Looks at what a name means and takes the answer, or goes without one. False:
  * return *ret_end. */
 static bool
-looked(struct call *call, struct wasi *wasi, const struct place *place, uint32_t flags,
-	struct device_stat *ret_stat, enum call_end *ret_end)
+looked_at(struct call *call, struct wasi *wasi, const struct place *place, struct path path,
+	uint32_t flags, struct device_stat *ret_stat, enum call_end *ret_end)
 {
 	struct device_request request;
 
 	*ret_stat = (struct device_stat){0};
-	if (directory_stat_at(wasi->state, key_of(wasi, place), place->path, flags, &request) != RC_OK)
+	if (directory_stat_at(wasi->state, key_of(wasi, place), path, flags, &request) != RC_OK)
 		return true;
 	if (!call->completion) {
 		*ret_end = call_submit(call, &request);
@@ -76,6 +76,59 @@ looked(struct call *call, struct wasi *wasi, const struct place *place, uint32_t
 		*ret_stat = call->completion->stat;
 	call_consume(call);
 	return true;
+}
+
+static bool
+looked(struct call *call, struct wasi *wasi, const struct place *place, uint32_t flags,
+	struct device_stat *ret_stat, enum call_end *ret_end)
+{
+	return looked_at(call, wasi, place, place->path, flags, ret_stat, ret_end);
+}
+
+/* "a/b" of "a/b/c/"; "." of "c". */
+static struct path
+parent_of(struct path path)
+{
+	while (path.bytes && path.text[path.bytes - 1] == '/')
+		path.bytes--;
+	while (path.bytes && path.text[path.bytes - 1] != '/')
+		path.bytes--;
+	while (path.bytes && path.text[path.bytes - 1] == '/')
+		path.bytes--;
+	return path.bytes ? path : (struct path){".", 1};
+}
+
+bool
+parent_looked(struct call *call, struct wasi *wasi, const struct place *place, uint32_t stage,
+	unsigned word, enum call_end *ret_end)
+{
+	const struct path parent = parent_of(place->path);
+	struct opening *o = opening_of(wasi->state, key_of(wasi, place));
+	const bool itself = parent.bytes == 1 && parent.text[0] == '.';
+	struct device_stat stat;
+
+	if (wasi->stage != stage)
+		return true;
+	if (!o || key_of(wasi, place)->rights & RIGHT_times) {
+		wasi->words[word] = 0;
+	} else if (itself && o->inode) {
+		wasi->words[word] = o->inode;
+	} else {
+		if (!looked_at(call, wasi, place, parent, DEVICE_FOLLOW, &stat, ret_end))
+			return false;
+		wasi->words[word] = stat.inode;
+		if (itself)
+			o->inode = stat.inode;
+	}
+	wasi->stage++;
+	return true;
+}
+
+void
+parent_changed(struct call *call, struct wasi *wasi, const struct place *place, unsigned word)
+{
+	if (wasi->words[word])
+		inode_touch(call, wasi, key_of(wasi, place), wasi->words[word], FSTFLAG_MTIM_NOW, 0, 0);
 }
 
 /* Its number means nothing any more once this name is gone. */
@@ -110,7 +163,27 @@ made(struct call *call, struct wasi *wasi, const struct place *place, uint32_t f
 	return answer(call, WASI_ESUCCESS);
 }
 
-enum { MAKE_ASK, MAKE_LOOK };
+/* What a name is made in is looked at before, what was made after. */
+enum make_stage { MAKE_PARENT, MAKE_ASK, MAKE_LOOK };
+enum { WORD_GOES, WORD_PARENT, WORD_OTHER_PARENT }; /* of wasi->words */
+
+static enum call_end
+make_name(struct call *call, struct wasi *wasi, const struct place *place,
+	struct device_request *request)
+{
+	enum call_end end;
+
+	if (!parent_looked(call, wasi, place, MAKE_PARENT, WORD_PARENT, &end))
+		return end;
+	if (wasi->stage == MAKE_ASK) {
+		if (!asked(call, wasi, request, place, &end))
+			return end;
+		call_consume(call);
+		parent_changed(call, wasi, place, WORD_PARENT);
+		wasi->stage = MAKE_LOOK;
+	}
+	return made(call, wasi, place, 0, FSTFLAG_ATIM_NOW | FSTFLAG_MTIM_NOW, 0, 0);
+}
 
 enum call_end
 wasi_path_create_directory(struct call *call, struct wasi *wasi)
@@ -128,13 +201,7 @@ wasi_path_create_directory(struct call *call, struct wasi *wasi)
 	rc = directory_change(wasi->state, key_of(wasi, &place), DEVICE_MKDIR, place.path, &request);
 	if (rc)
 		return not_for_writing(call, wasi, rc, &place);
-	if (wasi->stage == MAKE_ASK) {
-		if (!asked(call, wasi, &request, &place, &end))
-			return end;
-		call_consume(call);
-		wasi->stage = MAKE_LOOK;
-	}
-	return made(call, wasi, &place, 0, FSTFLAG_ATIM_NOW | FSTFLAG_MTIM_NOW, 0, 0);
+	return make_name(call, wasi, &place, &request);
 }
 
 enum call_end
@@ -165,13 +232,7 @@ wasi_path_symlink(struct call *call, struct wasi *wasi)
 	rc = directory_symlink(wasi->state, key_of(wasi, &place), place.path, says, &request);
 	if (rc)
 		return not_for_writing(call, wasi, rc, &place);
-	if (wasi->stage == MAKE_ASK) {
-		if (!asked(call, wasi, &request, &place, &end))
-			return end;
-		call_consume(call);
-		wasi->stage = MAKE_LOOK;
-	}
-	return made(call, wasi, &place, 0, FSTFLAG_ATIM_NOW | FSTFLAG_MTIM_NOW, 0, 0);
+	return make_name(call, wasi, &place, &request);
 }
 
 enum call_end
@@ -197,14 +258,17 @@ wasi_path_link(struct call *call, struct wasi *wasi)
 		return answer(call, WASI_EXDEV);
 	if (rc)
 		return not_for_writing(call, wasi, rc, &to);
+	if (!parent_looked(call, wasi, &to, MAKE_PARENT, WORD_PARENT, &end))
+		return end;
 	if (!asked(call, wasi, &request, &to, &end))
 		return end;
+	parent_changed(call, wasi, &to, WORD_PARENT);
 	return answer(call, WASI_ESUCCESS);
 }
 
 /* --- taking away --------------------------------------------------------------------- */
 
-enum { REMOVE_LOOK, REMOVE_ASK };
+enum remove_stage { REMOVE_PARENT, REMOVE_LOOK, REMOVE_ASK };
 
 static enum call_end
 remove_name(struct call *call, struct wasi *wasi, enum device_op op, enum wasi_right right)
@@ -222,17 +286,20 @@ remove_name(struct call *call, struct wasi *wasi, enum device_op op, enum wasi_r
 	rc = directory_change(wasi->state, key_of(wasi, &place), op, place.path, &request);
 	if (rc)
 		return not_for_writing(call, wasi, rc, &place);
+	if (!parent_looked(call, wasi, &place, REMOVE_PARENT, WORD_PARENT, &end))
+		return end;
 	if (wasi->stage == REMOVE_LOOK && wasi->inodes.count) {
 		struct device_stat stat;
 
 		if (!looked(call, wasi, &place, 0, &stat, &end))
 			return end;
-		wasi->words[0] = is_last_name(&stat) ? stat.inode : 0;
+		wasi->words[WORD_GOES] = is_last_name(&stat) ? stat.inode : 0;
 	}
 	wasi->stage = REMOVE_ASK;
 	if (!asked(call, wasi, &request, &place, &end))
 		return end;
-	inode_forget(wasi, root_index(wasi, key_of(wasi, &place)), wasi->words[0]);
+	parent_changed(call, wasi, &place, WORD_PARENT);
+	inode_forget(wasi, root_index(wasi, key_of(wasi, &place)), wasi->words[WORD_GOES]);
 	return answer(call, WASI_ESUCCESS);
 }
 
@@ -248,7 +315,7 @@ wasi_path_remove_directory(struct call *call, struct wasi *wasi)
 	return remove_name(call, wasi, DEVICE_RMDIR, R_PATH_REMOVE_DIRECTORY);
 }
 
-enum { RENAME_LOOK_TO, RENAME_LOOK_FROM, RENAME_ASK };
+enum rename_stage { RENAME_PARENT, RENAME_OTHER_PARENT, RENAME_LOOK_TO, RENAME_LOOK_FROM, RENAME_ASK };
 
 /* Whose last name the move would take: words[0]. False: return *ret_end. */
 static bool
@@ -257,17 +324,20 @@ rename_looked(struct call *call, struct wasi *wasi, const struct place *from,
 {
 	struct device_stat stat;
 
+	if (!parent_looked(call, wasi, from, RENAME_PARENT, WORD_PARENT, ret_end) ||
+		!parent_looked(call, wasi, to, RENAME_OTHER_PARENT, WORD_OTHER_PARENT, ret_end))
+		return false;
 	if (wasi->stage == RENAME_LOOK_TO && wasi->inodes.count) {
 		if (!looked(call, wasi, to, 0, &stat, ret_end))
 			return false;
-		wasi->words[0] = is_last_name(&stat) ? stat.inode : 0;
+		wasi->words[WORD_GOES] = is_last_name(&stat) ? stat.inode : 0;
 		wasi->stage = RENAME_LOOK_FROM;
 	}
-	if (wasi->stage == RENAME_LOOK_FROM && wasi->words[0]) {
+	if (wasi->stage == RENAME_LOOK_FROM && wasi->words[WORD_GOES]) {
 		if (!looked(call, wasi, from, 0, &stat, ret_end))
 			return false;
-		if (stat.inode == wasi->words[0]) /* onto itself: nothing goes */
-			wasi->words[0] = 0;
+		if (stat.inode == wasi->words[WORD_GOES]) /* onto itself: nothing goes */
+			wasi->words[WORD_GOES] = 0;
 	}
 	wasi->stage = RENAME_ASK;
 	return true;
@@ -298,7 +368,9 @@ wasi_path_rename(struct call *call, struct wasi *wasi)
 		return end;
 	if (!asked(call, wasi, &request, &from, &end))
 		return end;
-	inode_forget(wasi, root_index(wasi, key_of(wasi, &to)), wasi->words[0]);
+	parent_changed(call, wasi, &from, WORD_PARENT);
+	parent_changed(call, wasi, &to, WORD_OTHER_PARENT);
+	inode_forget(wasi, root_index(wasi, key_of(wasi, &to)), wasi->words[WORD_GOES]);
 	return answer(call, WASI_ESUCCESS);
 }
 
@@ -424,7 +496,7 @@ wasi_path_filestat_set_times(struct call *call, struct wasi *wasi)
 		modify_ns, &request);
 	if (rc)
 		return not_for_writing(call, wasi, rc, &place);
-	if (wasi->stage == MAKE_ASK) {
+	if (wasi->stage != MAKE_LOOK) {
 		if (!asked(call, wasi, &request, &place, &end))
 			return end;
 		call_consume(call);

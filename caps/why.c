@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* why.c - the last refusals of a domain, in words; a fixed ring, paid by its bank. */
+/* why.c - the last refusals of a domain, in words: a list of fixed length, oldest
+ * first, paid by its bank. The same thing again only counts. When it is full, the
+ * oldest that was merely missing goes before any that was refused: programs look
+ * for many files that need not be there. */
 #include "caps/wasi.h"
 
 #include <string.h>
@@ -63,13 +66,35 @@ same(const struct caps_why *a, const struct caps_why *b)
 		!strcmp(a->saw, b->saw);
 }
 
+static void
+keep(struct wasi *wasi, const struct caps_why *new)
+{
+	uint32_t goes = WASI_WHY_MAX;
+
+	for (uint32_t i = 0; i < wasi->whys_count; i++)
+		if (same(&wasi->whys[i], new)) {
+			wasi->whys[i].count++;
+			return;
+		}
+	if (wasi->whys_count == WASI_WHY_MAX) {
+		for (uint32_t i = WASI_WHY_MAX; i-- > 0;)
+			if (wasi->whys[i].missing)
+				goes = i;
+		if (goes == WASI_WHY_MAX && new->missing)
+			return;
+		goes %= WASI_WHY_MAX; /* all were refused: the oldest */
+		wasi->whys_count--;
+		memmove(&wasi->whys[goes], &wasi->whys[goes + 1],
+			(wasi->whys_count - goes) * sizeof *wasi->whys);
+	}
+	wasi->whys[wasi->whys_count++] = *new;
+}
+
 void
 why_say(struct wasi *wasi, enum wasi_errno saw, const struct key *key, struct path path,
 	const char *why, const char *allow_before, struct path allow)
 {
 	const struct opening *o = opening_of(wasi->state, key);
-	const struct caps_why *last =
-		&wasi->whys[(wasi->whys_next + WASI_WHY_MAX - 1) % WASI_WHY_MAX];
 	struct caps_why new = {.count = 1, .missing = saw == WASI_ENOENT};
 	struct text text = text_in(new.what, sizeof new.what);
 
@@ -91,14 +116,7 @@ why_say(struct wasi *wasi, enum wasi_errno saw, const struct key *key, struct pa
 	text = text_in(new.allow, sizeof new.allow);
 	put_text(&text, allow_before);
 	put(&text, allow.text, allow.bytes);
-	if (wasi->whys_count && same(last, &new)) {
-		wasi->whys[last - wasi->whys].count++;
-		return;
-	}
-	wasi->whys[wasi->whys_next] = new;
-	wasi->whys_next = (wasi->whys_next + 1) % WASI_WHY_MAX;
-	if (wasi->whys_count < WASI_WHY_MAX)
-		wasi->whys_count++;
+	keep(wasi, &new);
 }
 
 const struct caps_why *
@@ -108,5 +126,5 @@ caps_why(const struct domain *domain, uint32_t index)
 
 	if (!wasi || index >= wasi->whys_count)
 		return NULL;
-	return &wasi->whys[(wasi->whys_next + 2 * WASI_WHY_MAX - 1 - index) % WASI_WHY_MAX];
+	return &wasi->whys[wasi->whys_count - 1 - index];
 }

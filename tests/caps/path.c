@@ -218,8 +218,8 @@ Test(path, inodes_are_numbers_of_first_sight)
 	make("g");
 	f = inode_of("f");
 	g = inode_of("g");
-	cr_assert_eq(f, 1);
-	cr_assert_eq(g, 2);
+	cr_assert_eq(f, 2, "1 is the directory it was made in");
+	cr_assert_eq(g, 3);
 	cr_assert_eq(link_to(0, DATA, "f", DATA, "f2"), 0);
 	cr_assert_eq(inode_of("f2"), f, "two names of one file");
 	cr_assert_eq(one("path_unlink_file", DATA, "f"), 0);
@@ -304,6 +304,49 @@ Test(path, times_that_the_domain_set_are_read)
 	cr_assert_eq(bench_call(&b, "fd_filestat_set_times", fd, 0, 0, 16), WASI_EINVAL);
 }
 
+/* Programs that keep a directory's names look at its time to know if they hold. */
+Test(path, a_directory_that_the_domain_changed_has_a_new_time)
+{
+	uint64_t last = 0;
+
+	cr_assert_eq(stat_of(DATA, 0, "."), 0);
+	cr_assert_eq(bench_word(&b, OUT + 48, 8), 0);
+	for (int i = 0; i < 8; i++) {
+		switch (i) {
+		case 0:
+			cr_assert_eq(one("path_create_directory", DATA, "d"), 0);
+			break;
+		case 1:
+			make("f");
+			break;
+		case 2:
+			cr_assert_eq(symlink_to("f", DATA, "s"), 0);
+			break;
+		case 3:
+			cr_assert_eq(link_to(0, DATA, "f", DATA, "h"), 0);
+			break;
+		case 4:
+			cr_assert_eq(rename_to(DATA, "h", DATA, "r"), 0);
+			break;
+		case 5:
+			cr_assert_eq(rename_to(DATA, "r", DATA, "d/r"), 0);
+			break;
+		case 6:
+			cr_assert_eq(one("path_unlink_file", DATA, "s"), 0);
+			break;
+		case 7:
+			cr_assert_eq(one("path_unlink_file", DATA, "d/r"), 0);
+			cr_assert_eq(stat_of(DATA, 0, "d"), 0);
+			cr_assert_gt(bench_word(&b, OUT + 48, 8), last);
+			cr_assert_eq(one("path_remove_directory", DATA, "d"), 0);
+			break;
+		}
+		cr_assert_eq(stat_of(DATA, 0, "."), 0);
+		cr_assert_gt(bench_word(&b, OUT + 48, 8), last, "change %d", i);
+		last = bench_word(&b, OUT + 48, 8);
+	}
+}
+
 Test(path, the_synthetic_root_has_the_keys)
 {
 	int fd;
@@ -369,6 +412,8 @@ Test(path, refusals_are_counted_and_explained)
 	}
 	cr_assert_not_null(caps_why(&b.domain, WASI_WHY_MAX - 1));
 	cr_assert_null(caps_why(&b.domain, WASI_WHY_MAX));
+	(void)bench_open_path(&b, ROOT, "other", 0, R_ONLY, 0);
+	cr_assert(!caps_why(&b.domain, 0)->missing, "a refusal is worth more than a missing name");
 	(void)bench_open_path(&b, DATA, "missing", 0, R_ONLY, 0);
 	cr_assert_eq(counted("data", false), 1);
 }
