@@ -470,16 +470,18 @@ request_check(struct client *client, const struct device_request *request)
 	return request->offset > INT64_MAX || request->length > INT64_MAX ? -DEVICE_EINVAL : 0;
 }
 
-/* What the ring cannot do: what needs a name, a directory (no slot holds one),
- * and what this kernel's ring lacks. */
+/* What the ring cannot do: what needs a name, what has no slot, and what this
+ * kernel's ring lacks. */
 static bool
 by_broker(const struct client *client, const struct device_request *request)
 {
-	if (request->op == DEVICE_TRUNCATE)
-		return !(client->start->ops >> RING_FTRUNCATE & 1);
-	if (request->op == DEVICE_SYNC && request->handle < client->handles_count)
-		return client->handles[request->handle].mode & WIRE_MODE_DIRECTORY;
-	return !io_op(request->op);
+	if (request->op == DEVICE_POLL || request->op == DEVICE_SLEEP)
+		return false;
+	if (!io_op(request->op) ||
+		(request->op == DEVICE_TRUNCATE && !(client->start->ops >> RING_FTRUNCATE & 1)))
+		return true;
+	return request->handle < client->handles_count &&
+	       client->handles[request->handle].mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED);
 }
 
 static int

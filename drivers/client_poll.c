@@ -34,14 +34,17 @@ add(struct client *client, struct flight *flight, uint32_t i, const struct devic
 	flight->outstanding++;
 }
 
-/* Directories and what is not open are an error at once; a file that was cut
+/* What needs no asking: directories and what is not open are an error, a file
+ * that the broker reads never waits. 0: to be asked; a file that was cut then
  * answers -EBADF or -ECANCELED from the ring. */
-static bool
-watched(struct client *client, const struct device_poll *poll)
+static uint8_t
+ready_at_once(struct client *client, const struct device_poll *poll)
 {
 	const struct handle *handle = client_handle(client, poll->handle);
 
-	return handle && !handle->cut && !(handle->mode & WIRE_MODE_DIRECTORY);
+	if (!handle || handle->cut || handle->mode & WIRE_MODE_DIRECTORY)
+		return READY_ERROR;
+	return handle->mode & WIRE_MODE_BROKERED ? poll->want & (READY_READ | READY_WRITE) : 0;
 }
 
 static void
@@ -64,14 +67,12 @@ poll_start(struct client *client, struct flight *flight)
 
 	flight->state = FLIGHT_RING;
 	for (uint32_t i = 0; i < flight->polls; i++) {
-		list[i].ready = 0;
+		list[i].ready = ready_at_once(client, &list[i]);
 		list[i].readable = 0;
-		if (watched(client, &list[i])) {
-			add(client, flight, i, &list[i]);
-		} else {
-			list[i].ready = READY_ERROR;
+		if (list[i].ready)
 			stop = true;
-		}
+		else
+			add(client, flight, i, &list[i]);
 	}
 	if (!stop && flight->timeout_ns != DEVICE_FOREVER) {
 		struct io_uring_sqe *entry = ring_entry(&client->ring, RING_TIMEOUT, 0,

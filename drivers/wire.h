@@ -25,9 +25,10 @@
  * wakes the broker by a ring WRITE to slot 0, and learns of replies by a
  * multishot POLL_ADD on slot 1: so its one system call is io_uring_enter.
  *
- * A handle is a slot number of the ring; directories have a number and an empty
- * slot. After a broker cut the number stays taken until the worker closes it,
- * so a stale handle never means a new file. */
+ * A handle is a slot number of the ring; directories, and files that the broker
+ * reads and writes itself, have a number and an empty slot. After a broker cut
+ * the number stays taken until the worker closes it, so a stale handle never
+ * means a new file. */
 #pragma once
 
 #include <stdatomic.h>
@@ -104,6 +105,7 @@ enum wire_mode {
 	WIRE_MODE_DIRECTORY = 1 << 2,
 	WIRE_MODE_REGULAR = 1 << 3, /* never waits: no poll before a read */
 	WIRE_MODE_SLOW = 1 << 4,    /* on FUSE: reads hold up whoever submits them */
+	WIRE_MODE_BROKERED = 1 << 5, /* no slot: the broker reads and writes it */
 };
 
 struct wire_grant {

@@ -6,6 +6,7 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -239,13 +241,57 @@ type_of(mode_t mode)
 	return S_ISFIFO(mode) ? DEVICE_TYPE_FIFO : DEVICE_TYPE_UNKNOWN;
 }
 
-/* What the descriptor's own open mode takes from the rights is refused, not
- * found out by the guest later. */
+/* The access mode that the rights ask for. */
 static int
-rights_check(int fd, uint32_t rights, struct report *report)
+access_of(uint32_t rights)
 {
-	const int flags = fcntl(fd, F_GETFL);
+	if (!(rights & (BROKER_WRITE | BROKER_APPEND)))
+		return O_RDONLY;
+	return rights & BROKER_READ ? O_RDWR : O_WRONLY;
+}
+
+/* Can it be opened again and be the same? Not a socket or a pipe; of the
+ * character devices terminals (but each open of /dev/ptmx is a new one) and
+ * the likes of /dev/null. */
+static bool
+opens_again(int fd, const struct stat *stat)
+{
+	if (S_ISCHR(stat->st_mode))
+		return major(stat->st_rdev) == 1 ||
+		       (stat->st_rdev != makedev(5, 2) && isatty(fd));
+	return S_ISREG(stat->st_mode);
+}
+
+/* A slot lets the worker do what the open file allows, whatever the rights say.
+ * So a descriptor that allows more is opened again with less. Takes *fd and
+ * gives another; left as it is where that cannot be (a socket). */
+static int
+narrow(int *fd, uint32_t rights, const struct stat *stat, int flags)
+{
+	char self[32];
+	int less;
+
+	if ((flags & O_ACCMODE) == access_of(rights) || !opens_again(*fd, stat))
+		return 0;
+	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", *fd);
+	less = open(self, access_of(rights) | (flags & O_APPEND) | O_NOCTTY | O_CLOEXEC);
+	if (less < 0)
+		return S_ISREG(stat->st_mode) ? -errno : 0;
+	if (S_ISREG(stat->st_mode))
+		(void)lseek(less, lseek(*fd, 0, SEEK_CUR), SEEK_SET);
+	(void)close(*fd);
+	*fd = less;
+	return 0;
+}
+
+/* Makes the descriptor fit the rights: what it cannot do is refused now, not
+ * found out by the guest later; what it can do besides is taken away. */
+static int
+fd_fit(int *fd, uint32_t rights, const struct stat *stat, struct report *report)
+{
+	const int flags = fcntl(*fd, F_GETFL);
 	const int access = flags & O_ACCMODE;
+	int error;
 
 	if (flags < 0)
 		return -errno;
@@ -257,11 +303,24 @@ rights_check(int fd, uint32_t rights, struct report *report)
 		report_say(report, UINT64_MAX, "writing is granted on what was opened only to read");
 		return -EACCES;
 	}
-	/* Append-only is the kernel's to enforce, even against a fallen worker. */
+	error = narrow(fd, rights, stat, flags);
+	if (error) {
+		report_say(report, UINT64_MAX,
+			"opened for more than is granted, and opening it with less: %s",
+			strerror(-error));
+		return error;
+	}
 	if (rights & BROKER_APPEND && !(rights & BROKER_WRITE) && !(flags & O_APPEND) &&
-		fcntl(fd, F_SETFL, flags | O_APPEND) < 0)
+		fcntl(*fd, F_SETFL, flags | O_APPEND) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Appending only: see transfer.c. */
+static uint8_t
+brokered_of(uint32_t rights)
+{
+	return rights & BROKER_APPEND && !(rights & BROKER_WRITE) ? WIRE_MODE_BROKERED : 0;
 }
 
 /* A file system in user space says that it can read without waiting, and then
@@ -340,13 +399,13 @@ broker_grant_file(struct broker *broker, int fd, uint32_t rights, struct report 
 		fd_close(fd);
 		return -EINVAL;
 	}
-	error = rights_check(fd, rights, report);
+	error = fd_fit(&fd, rights, &stat, report);
 	if (error) {
 		fd_close(fd);
 		return error;
 	}
-	return grant_make(broker, fd, rights, DEVICE_TYPE_FILE, mode_of(rights) | WIRE_MODE_REGULAR,
-		report, ret_grant);
+	return grant_make(broker, fd, rights, DEVICE_TYPE_FILE,
+		mode_of(rights) | WIRE_MODE_REGULAR | brokered_of(rights), report, ret_grant);
 }
 
 int
@@ -361,13 +420,14 @@ broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct repor
 	if (error)
 		report_say(report, UINT64_MAX, "not a stream: %s", strerror(-error));
 	else
-		error = rights_check(fd, rights, report);
+		error = fd_fit(&fd, rights, &stat, report);
 	if (error) {
 		fd_close(fd);
 		return error;
 	}
 	return grant_make(broker, fd, rights, type_of(stat.st_mode),
-		(uint8_t)(mode_of(rights) | (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR : 0)), report,
+		(uint8_t)(mode_of(rights) |
+			  (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR | brokered_of(rights) : 0)), report,
 		ret_grant);
 }
 

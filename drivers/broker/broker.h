@@ -66,11 +66,13 @@ struct broker_grant {
  * may be O_PATH; also when it fails. -ENOTDIR, -EMFILE. */
 int broker_grant_dir(struct broker *broker, int fd, uint32_t rights, struct report *report,
 	struct broker_grant *ret_grant);
-/* One regular file. Takes fd; its own open mode must allow the rights. */
+/* One regular file. Takes fd; its own open mode must allow the rights. What it
+ * allows besides is taken away: it is opened again with less. */
 int broker_grant_file(struct broker *broker, int fd, uint32_t rights, struct report *report,
 	struct broker_grant *ret_grant);
 /* A stream the user gave himself: pipe, terminal, /dev/null, socket, file.
- * Takes fd (pass a duplicate of 0, 1, 2). */
+ * Takes fd (pass a duplicate of 0, 1, 2). A terminal or file is narrowed as
+ * above; a socket cannot be, so a fallen worker may use both its directions. */
 int broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct report *report,
 	struct broker_grant *ret_grant);
 

@@ -269,8 +269,17 @@ serve_close(struct ask *ask)
 }
 
 static int64_t
+serve_transfer(struct ask *ask)
+{
+	return transfer_serve(ask->broker, ask->handle, ask->request, &ask->reply->data_bytes);
+}
+
+/* Before Linux 6.9 the ring cannot. */
+static int64_t
 serve_truncate(struct ask *ask)
 {
+	if (ask->handle->mode & WIRE_MODE_BROKERED)
+		return serve_transfer(ask);
 	if (!(ask->handle->mode & WIRE_MODE_REGULAR) || ask->request->offset > INT64_MAX)
 		return -DEVICE_EINVAL;
 	return answer(ftruncate(ask->handle->fd, (off_t)ask->request->offset));
@@ -279,10 +288,13 @@ serve_truncate(struct ask *ask)
 static int64_t
 serve_sync(struct ask *ask)
 {
-	/* A handle on a directory may be O_PATH, which cannot be synced. */
-	const int fd = openat(ask->handle->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int64_t result;
+	int fd;
 
+	if (!(ask->handle->mode & WIRE_MODE_DIRECTORY))
+		return serve_transfer(ask);
+	/* A handle on a directory may be O_PATH, which cannot be synced. */
+	fd = openat(ask->handle->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return answer(-1);
 	result = answer(ask->request->flags & DEVICE_DATA_ONLY ? fdatasync(fd) : fsync(fd));
@@ -587,7 +599,10 @@ static const struct row {
 	int64_t (*serve)(struct ask *ask);
 	uint8_t needs;
 } rows[DEVICE_OP_COUNT] = {
-	[DEVICE_SYNC] = {serve_sync, ON_DIR},
+	[DEVICE_READ] = {serve_transfer, ON_ANY},
+	[DEVICE_WRITE] = {serve_transfer, ON_ANY},
+	[DEVICE_SYNC] = {serve_sync, ON_ANY},
+	[DEVICE_ALLOCATE] = {serve_transfer, ON_ANY},
 	[DEVICE_TRUNCATE] = {serve_truncate, ON_ANY},
 	[DEVICE_OPEN] = {serve_open, ON_DIR},
 	[DEVICE_CLOSE] = {serve_close, 0}, /* also a handle that was cut */

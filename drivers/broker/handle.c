@@ -32,10 +32,11 @@ handle_open(struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32
 {
 	const uint32_t number = broker->handle_free;
 	struct broker_handle *handle = &broker->handles[number];
+	const bool slotted = !(mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED));
 	int error = number ? 0 : -EMFILE;
 
 	must(HANDLE3, (rights & ~broker->grants[grant].wire.rights) == 0);
-	if (!error && !(mode & WIRE_MODE_DIRECTORY))
+	if (!error && slotted)
 		error = slot_set(broker, number, fd);
 	if (error) {
 		(void)close(fd);
@@ -45,7 +46,7 @@ handle_open(struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32
 	*handle = (struct broker_handle){.fd = fd,
 		.state = HANDLE_OPEN,
 		.mode = mode,
-		.slotted = !(mode & WIRE_MODE_DIRECTORY),
+		.slotted = slotted,
 		.rights = rights,
 		.grant = grant};
 	broker->grants[grant].counts.handles++;

@@ -8,6 +8,7 @@
  *   serve.c    the loop; messages copied, checked, answered
  *   files.c    opens, stats, directory changes beneath a handle
  *   list.c     listings
+ *   transfer.c reads and writes of files that get no slot
  *   revoke.c   the cut that leaks nothing
  *
  * HANDLE1  a slot is filled only for a handle in state OPEN with a file that
@@ -90,7 +91,7 @@ int fence_make(struct broker *broker, uint32_t handles_count, struct report *rep
 int shared_make(struct broker *broker, struct report *report);
 
 /* handle.c */
-/* Takes fd; fills a slot with it (unless it is a directory). The handle's
+/* Takes fd; fills a slot with it (unless it is one for the broker alone). The handle's
  * number, or -errno: -EMFILE when the table is full. */
 int handle_open(
 	struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32_t grant);
@@ -115,3 +116,7 @@ int path_open(int dir, const char *path, uint64_t flags, uint64_t mode);
 int64_t list_serve(struct broker *broker, struct broker_handle *handle,
 	const struct wire_request *request, uint32_t *ret_bytes);
 void broker_listing_free(struct listing *listing);
+
+/* transfer.c */
+int64_t transfer_serve(struct broker *broker, const struct broker_handle *handle,
+	const struct wire_request *request, uint32_t *ret_bytes);

@@ -118,7 +118,7 @@ broker_revoke(struct broker *broker, uint32_t grant_id)
 
 		if (handle->state != HANDLE_OPEN || handle->grant != grant)
 			continue;
-		if (!(handle->mode & WIRE_MODE_DIRECTORY))
+		if (!(handle->mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED)))
 			stopped = handle_stop(broker, handle, until_ms) && stopped;
 		handle_cut(broker, i);
 	}

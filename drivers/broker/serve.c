@@ -71,11 +71,12 @@ broker_kill(struct broker *broker)
 
 /* --- from the worker ---------------------------------------------------------------- */
 
+/* Besides the named ones, what is done to a directory or a brokered file. */
 static bool
 op_is_ours(uint32_t op)
 {
-	return (op >= DEVICE_OPEN && op < DEVICE_OP_COUNT) || op == DEVICE_TRUNCATE ||
-	       op == DEVICE_SYNC;
+	return op >= DEVICE_READ && op < DEVICE_OP_COUNT && op != DEVICE_POLL &&
+	       op != DEVICE_SLEEP && op != DEVICE_SHUTDOWN;
 }
 
 static void

@@ -99,8 +99,27 @@ Test(client, appending_goes_to_the_end_whatever_the_offset)
 	cr_assert_eq(memcmp(side.data, "abcde", 5), 0);
 }
 
-Test(client, an_append_only_grant_appends_even_when_asked_otherwise)
+/* One entry of a worker that does not keep to the rules. */
+static int32_t
+raw(enum ring_op op, uint32_t slot, const void *data, uint32_t bytes, uint32_t flags)
 {
+	struct io_uring_sqe *entry = ring_entry(&side.client->ring, op, slot, 0);
+	uint64_t user;
+	uint32_t more;
+	int32_t result;
+
+	entry->addr = (uint64_t)(uintptr_t)data;
+	entry->len = bytes;
+	entry->rw_flags = (__u32)flags;
+	cr_assert_eq(ring_enter(&side.client->ring, RING_WAIT_ONE), 0);
+	cr_assert(ring_take(&side.client->ring, &user, &result, &more));
+	return result;
+}
+
+Test(client, an_append_only_grant_appends_and_does_nothing_else)
+{
+	enum { NOAPPEND = 0x20 };
+	struct device_request request = {.op = DEVICE_TRUNCATE, .offset = 1};
 	struct broker_grant grant;
 
 	side_begin(&side);
@@ -110,8 +129,45 @@ Test(client, an_append_only_grant_appends_even_when_asked_otherwise)
 		0);
 	side_ready(&side);
 	cr_assert_eq(side_write(&side, grant.handle, 0, "XY"), 2);
+	request.handle = grant.handle;
+	cr_assert_eq(side_go(&side, request).result, -DEVICE_ECAPABILITY);
+	request = (struct device_request){
+		.op = DEVICE_ALLOCATE, .handle = grant.handle, .length = 9};
+	cr_assert_eq(side_go(&side, request).result, -DEVICE_ECAPABILITY);
+	request.op = DEVICE_SYNC;
+	cr_assert_eq(side_go(&side, request).result, 0);
+	cr_assert_eq(raw(RING_WRITE, grant.handle, "!", 1, NOAPPEND), -EBADF);
+	cr_assert_eq(raw(RING_FTRUNCATE, grant.handle, NULL, 0, 0), -EBADF);
 	cr_assert_eq(side_read(&side, grant.handle, 0, 10), 5);
 	cr_assert_eq(memcmp(side.data, "abcXY", 5), 0);
+	cr_assert_eq(side_read(&side, grant.handle, DEVICE_STREAM, 10), 0, "at the end it wrote");
+	cr_assert_eq(broker_revoke(side.broker, 1), 0);
+	cr_assert_eq(side_read(&side, grant.handle, 0, 10), -DEVICE_EREVOKED);
+}
+
+Test(client, what_was_opened_for_more_is_granted_with_less)
+{
+	char byte = 'x';
+	struct broker_grant grant;
+	int main_fd, fd;
+	uint32_t in, out;
+
+	side_begin(&side);
+	side_file(&side, "f", "text");
+	cr_assert_eq(broker_grant_file(side.broker, openat(side.path_fd, "f", O_RDWR), BROKER_READ,
+			     &side.report, &grant),
+		0);
+	cr_assert_eq(openpty(&main_fd, &fd, NULL, NULL, NULL), 0);
+	in = side_grant(&side, dup(fd), BROKER_READ);
+	out = side_grant(&side, fd, BROKER_WRITE);
+	side_ready(&side);
+	cr_assert_eq(write(main_fd, "typed\n", 6), 6);
+	cr_assert_eq(raw(RING_WRITE, grant.handle, &byte, 1, 0), -EBADF);
+	cr_assert_eq(raw(RING_WRITE, in, &byte, 1, 0), -EBADF);
+	cr_assert_eq(raw(RING_READ, out, &byte, 1, 0), -EBADF);
+	cr_assert_eq(side_read(&side, in, DEVICE_STREAM, 10), 6);
+	cr_assert_eq(side_write(&side, out, DEVICE_STREAM, "shown"), 5);
+	(void)close(main_fd);
 }
 
 Test(client, a_file_is_truncated_allocated_and_synced)
