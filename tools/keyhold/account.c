@@ -187,7 +187,8 @@ report_json(const struct launch *launch, int status)
 	json_object_set_new(report, "v", json_integer(1));
 	json_object_set_new(report, "end", json_string(verdict_end(launch)));
 	json_object_set_new(report, "code",
-		json_integer(launch->record && record->end == RECORD_EXIT ? (json_int_t)record->code : (json_int_t)status));
+		json_integer(launch->record && record->end == RECORD_EXIT ? (json_int_t)record->code
+									  : (json_int_t)status));
 	json_object_set_new(gas, "guest", count_json(record->gas_guest));
 	json_object_set_new(gas, "host", count_json(record->gas_host));
 	json_object_set_new(gas, "left", limit_json(record->gas_left));
