@@ -34,6 +34,7 @@ enum {
 	WASI_NO_SLOT = -1,
 	WASI_GAS_PER_NS = 10,
 	WASI_WORDS = 3,
+	INODES_FIRST = 32,
 };
 
 enum { STREAM_ENDED = 1 };
@@ -196,7 +197,7 @@ void slot_clear(struct wasi *wasi, int32_t slot); /* ends what was opened for it
 
 enum place_kind {
 	PLACE_BENEATH,   /* `path` beneath the directory key in `slot` */
-	PLACE_KEY,       /* the key in `slot` itself: a file or stream with a name */
+	PLACE_KEY,       /* the key in `slot` itself: a file or stream named `path` */
 	PLACE_SYNTHETIC, /* the synthetic directory `path` */
 	PLACE_MISSING,   /* no such name in the synthetic root: `path` */
 };

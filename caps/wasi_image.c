@@ -7,9 +7,13 @@
  *   u32 names;       each: text path, u32 slot
  *   u32 descriptors; each: u8 what and, unless closed, u8 preopen, u16 flags,
  *                    u32 slot, u64 base, u64 inheriting, u64 offset, text name,
- *                    u8 listing and, if 1, u8 complete, u64 asked, text records
- *   u64 next number, u32 roots: text name each, u64 files: in the order of their
- *                    numbers: u32 root, u64 inode, u8 doomed, u64 number, 3 times
+ *                    u8 listing and, if 1, u8 complete, u64 asked, u64 room,
+ *                    text records
+ *   u64 next number, u64 room, u32 roots: text name each, u64 files: in the order
+ *                    of their numbers: u32 root, u64 inode, u8 doomed, u64 number,
+ *                    3 times
+ *
+ * Rooms are there so that a domain holds the same storage as before.
  *
  * A text is u32 bytes and the bytes. Keys are in the domain's slots, which the
  * kernel writes. Reading is total: what is read is checked as a guest's
@@ -47,6 +51,7 @@ write_fd(struct sink *sink, const struct wasi_fd *fd)
 		return;
 	sink_u8(sink, fd->listing->complete);
 	sink_u64(sink, fd->listing->asked);
+	sink_u64(sink, fd->listing->room);
 	sink_text(sink, fd->listing->bytes, (uint32_t)fd->listing->used);
 }
 
@@ -123,6 +128,7 @@ write_inodes(struct wasi *wasi, struct sink *sink)
 	uint32_t *order = heap_take(heap, order_bytes);
 
 	sink_u64(sink, wasi->inodes.next);
+	sink_u64(sink, wasi->inodes.room);
 	if (at && order)
 		write_files(wasi, sink, at, order);
 	else if (!sink->failed)
@@ -276,21 +282,26 @@ static int
 read_listing(struct reading *r, struct wasi_fd *fd)
 {
 	struct listing *listing = wasi_take(r->wasi, sizeof *listing);
-	char *bytes;
+	const uint8_t *text;
 	uint32_t used;
-	uint64_t at = 0;
-	int error;
+	uint64_t at = 0, room;
 
 	if (!listing)
 		return full(r);
 	fd->listing = listing;
 	listing->complete = bytes_u8(r->in);
 	listing->asked = bytes_u64(r->in);
-	error = read_text(r, UINT32_MAX, &bytes, &used);
-	if (error)
-		return error;
-	listing->bytes = (uint8_t *)bytes;
-	listing->used = listing->room = used;
+	room = bytes_u64(r->in);
+	text = bytes_text(r->in, &used);
+	if (!text || room < used || (!room && used))
+		return bad(r, "a listing that is longer than its room");
+	listing->bytes = room ? wasi_take(r->wasi, room) : NULL;
+	if (room && !listing->bytes)
+		return full(r);
+	listing->room = room;
+	listing->used = used;
+	if (used)
+		memcpy(listing->bytes, text, used);
 	while (at < used) {
 		uint64_t name_bytes;
 
@@ -409,6 +420,22 @@ read_files(struct reading *r, const int32_t *roots, uint32_t roots_count)
 	return 0;
 }
 
+/* The table, empty, with the room it had. */
+static int
+read_room(struct reading *r)
+{
+	struct inodes *inodes = &r->wasi->inodes;
+	const uint64_t room = bytes_u64(r->in);
+
+	if (r->in->bad || room & (room - 1) || (room && room < INODES_FIRST) || room > UINT32_MAX)
+		return bad(r, "a table of files with a room that is none of ours");
+	inodes->at = room ? wasi_take(r->wasi, room * sizeof *inodes->at) : NULL;
+	if (room && !inodes->at)
+		return full(r);
+	inodes->room = room;
+	return 0;
+}
+
 static int
 read_inodes(struct reading *r)
 {
@@ -418,6 +445,9 @@ read_inodes(struct reading *r)
 	int error;
 
 	r->wasi->inodes.next = bytes_u64(r->in);
+	error = read_room(r);
+	if (error)
+		return error;
 	count = bytes_u32(r->in);
 	if (r->in->bad || count > CAPS_ROOTS_MAX)
 		return bad(r, "too many roots");

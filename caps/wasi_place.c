@@ -230,7 +230,13 @@ place_in(struct walk *walk, struct place *place)
 	place->slot = walk->name->slot;
 	if (is_key && (walk->rest.bytes || place->slash))
 		return WASI_ENOTDIR;
-	place->kind = is_key ? PLACE_KEY : PLACE_BENEATH;
+	if (is_key) {
+		place->kind = PLACE_KEY;
+		memcpy(place->buffer, walk->whole.text, walk->whole.bytes);
+		place->path = (struct path){place->buffer, walk->whole.bytes};
+		return WASI_ESUCCESS;
+	}
+	place->kind = PLACE_BENEATH;
 	if (!walk->rest.bytes)
 		walk->rest.text[walk->rest.bytes++] = '.';
 	else if (place->slash)

@@ -44,6 +44,9 @@ wasi_end(struct domain *domain)
 	for (uint32_t i = 0; i < wasi->fds_count; i++)
 		if (wasi->fds[i].what != FD_CLOSED)
 			fd_drop(wasi, &wasi->fds[i]);
+	for (uint32_t i = 0; i < state->openings_count; i++) /* of keys that are nobody's now */
+		if (state->openings[i].state != OPENING_FREE && state->openings[i].payer == domain)
+			opening_end(state, i);
 	for (uint32_t i = 0; i < wasi->names_count; i++)
 		wasi_give(wasi, wasi->names[i].path, wasi->names[i].path_bytes);
 	wasi_give(wasi, wasi->names, wasi->names_count * sizeof *wasi->names);

@@ -46,7 +46,7 @@ inodes_grow(struct wasi *wasi)
 	struct inodes *inodes = &wasi->inodes;
 	struct inodes bigger = *inodes;
 
-	bigger.room = inodes->room ? 2 * inodes->room : 32;
+	bigger.room = inodes->room ? 2 * inodes->room : INODES_FIRST;
 	bigger.at = wasi_take(wasi, bigger.room * sizeof *bigger.at);
 	if (!bigger.at)
 		return false;

@@ -279,7 +279,7 @@ bench_freeze_thaw(struct bench *b)
 	const uint64_t room = 1 << 20;
 	uint8_t *image = malloc(room), *again = malloc(room);
 	const uint64_t bytes = bench_image(b, image, room), progress = b->domain.progress,
-		       charged = b->domain.charged;
+		       charged = b->domain.charged, own = b->domain.bank.own;
 	struct bytes_in in = bytes_in(image, bytes);
 	struct report report = {0};
 	struct key key;
@@ -300,6 +300,7 @@ bench_freeze_thaw(struct bench *b)
 	}
 	cr_assert_eq(caps_all.personality->image_read(&b->domain, &in, &report), 0, "%s", report.text);
 	cr_assert_eq(bytes_left(&in), 0);
+	cr_assert_eq(b->domain.bank.own, own, "it holds what it held");
 	cr_assert_eq(bench_image(b, again, room), bytes, "an image is written as it was read");
 	cr_assert_eq(memcmp(image, again, bytes), 0);
 	free(image);
