@@ -468,7 +468,7 @@ run_new(struct worker *worker, bool *ret_stopped)
 	const struct module *module =
 		store_instance(worker->domain->store, worker->domain->instance)->module;
 	const struct export *before = exported_func(module, "_initialize");
-	uint32_t func, count;
+	uint32_t func = 0, count = 0;
 	const bool has_entry = choose_entry(worker, module, &func, slots, &count);
 
 	if (before && (!has_entry || before->index != func)) {

@@ -212,10 +212,11 @@ open_new(struct new_file *file, const char *name)
 {
 	struct report report = {.offset = UINT64_MAX};
 	char *kept = file->name;
+	const bool standard = !strcmp(name, "-"); /* name may be what is kept */
 	const int r = new_file_open(file, name, &report);
 
 	free(kept);
-	if (!r && !strcmp(name, "-") && isatty(file->fd)) {
+	if (!r && standard && isatty(file->fd)) {
 		say_error("standard output is a terminal; an image is no text: name a file");
 		return EXIT_USAGE;
 	}
