@@ -20,8 +20,8 @@ enter_wait(struct client *client, struct flight *flight, enum flight_phase phase
 
 	flight->phase = phase;
 	flight->outstanding++;
-	entry = ring_entry(&client->ring, RING_POLL_ADD, flight->handle,
-		flight_user(client, flight, PART_IO));
+	entry = ring_entry(
+		&client->ring, RING_POLL_ADD, flight->handle, flight_user(client, flight, PART_IO));
 	entry->poll32_events = flight->op == DEVICE_READ ? POLLIN : POLLOUT;
 }
 
@@ -38,7 +38,8 @@ enter_transfer(struct client *client, struct flight *flight)
 	entry->off = flight->offset; /* DEVICE_STREAM is the ring's own -1 */
 	if (mode & WIRE_MODE_SLOW)
 		entry->flags |= IOSQE_ASYNC;
-	if (flight->op == DEVICE_WRITE && mode & WIRE_MODE_REGULAR && flight->flags & DEVICE_APPENDING)
+	if (flight->op == DEVICE_WRITE && mode & WIRE_MODE_REGULAR &&
+		flight->flags & DEVICE_APPENDING)
 		entry->rw_flags = RING_RWF_APPEND;
 }
 
@@ -98,9 +99,8 @@ enter_probe(struct client *client, struct flight *flight)
 void
 io_start(struct client *client, struct flight *flight)
 {
-	const uint8_t mode = flight->handle < client->handles_count
-				     ? client->handles[flight->handle].mode
-				     : 0;
+	const uint8_t mode =
+		flight->handle < client->handles_count ? client->handles[flight->handle].mode : 0;
 
 	flight->state = FLIGHT_RING;
 	if (flight->op != DEVICE_SLEEP)

@@ -25,8 +25,8 @@ ready_of(int32_t events)
 static void
 add(struct client *client, struct flight *flight, uint32_t i, const struct device_poll *poll)
 {
-	struct io_uring_sqe *entry = ring_entry(&client->ring, RING_POLL_ADD, poll->handle,
-		flight_user(client, flight, i));
+	struct io_uring_sqe *entry = ring_entry(
+		&client->ring, RING_POLL_ADD, poll->handle, flight_user(client, flight, i));
 
 	entry->poll32_events = (poll->want & READY_READ ? (uint32_t)POLLIN : 0u) |
 			       (poll->want & READY_WRITE ? (uint32_t)POLLOUT : 0u);
@@ -75,8 +75,8 @@ poll_start(struct client *client, struct flight *flight)
 			add(client, flight, i, &list[i]);
 	}
 	if (!stop && flight->timeout_ns != DEVICE_FOREVER) {
-		struct io_uring_sqe *entry = ring_entry(&client->ring, RING_TIMEOUT, 0,
-			flight_user(client, flight, PART_TIMER));
+		struct io_uring_sqe *entry = ring_entry(
+			&client->ring, RING_TIMEOUT, 0, flight_user(client, flight, PART_TIMER));
 
 		entry->addr = (uint64_t)(uintptr_t)&flight->timeout;
 		entry->len = 1;

@@ -94,15 +94,34 @@ enum {
 	PART_WAKE = 0xffff,   /* our eventfd */
 };
 
+/* flight.c */
+struct flight *flight_take(struct client *client, const struct device_request *request);
+void flight_free(struct client *client, struct flight *flight);
+struct flight *flight_find(struct client *client, uint64_t id);
 uint64_t flight_user(const struct client *client, const struct flight *flight, uint32_t part);
 void flight_finish(struct client *client, struct flight *flight, int64_t result);
 /* Cancels what of it is in the ring. Its completions still come. */
 void flight_stop(struct client *client, struct flight *flight);
-void client_unuse(struct client *client, uint32_t number); /* one flight less on it */
-struct handle *client_handle(struct client *client, uint32_t number); /* open, or NULL */
 uint8_t *flight_data(const struct client *client, const struct flight *flight);
 /* DEVICE_POLL: the list behind its u32 count, which lies at 4 so that the list is aligned. */
 struct device_poll *flight_polls(const struct client *client, const struct flight *flight);
+/* Is it in the ring and names this handle? */
+bool flight_names(const struct client *client, const struct flight *flight, uint32_t number);
+struct handle *client_handle(struct client *client, uint32_t number); /* open, or NULL */
+void client_unuse(struct client *client, uint32_t number); /* one flight less on it */
+
+/* client_broker.c */
+bool message_room(const struct client *client);
+struct wire_request *message_begin(struct client *client, enum wire_request_kind kind);
+void message_send(struct client *client);
+void brokered_start(
+	struct client *client, struct flight *flight, const struct device_request *request);
+/* Ends what is in flight on the handle; brokered_move() then sends the close. */
+void brokered_close(struct client *client, struct flight *flight);
+void brokered_move(struct client *client);
+void replies_take(struct client *client);
+void client_flush(struct client *client, enum ring_wait wait);
+void client_drain(struct client *client); /* takes completions and replies */
 
 /* client_io.c: operations on slots. Results as flight_finish() takes them. */
 bool io_op(enum device_op op);

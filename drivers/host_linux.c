@@ -23,8 +23,8 @@
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 
-#define FREE     UINT32_C(0x80000000)
-#define NO_PAGE  UINT32_MAX
+#define FREE	UINT32_C(0x80000000)
+#define NO_PAGE UINT32_MAX
 enum { BINS = 32 * 8, ARENA_SHARE = 16 };
 static const uint64_t arena_max = UINT64_C(4) << 40; /* 2^30 pages: tags are 31 bits */
 
@@ -342,8 +342,8 @@ host_linux_counts(const struct host *host, struct host_linux_counts *ret_counts)
 		for (uint32_t at = arena->bins[bin]; at != NO_PAGE; at = arena->next[at])
 			if ((arena->size[at] & ~FREE) > largest)
 				largest = arena->size[at] & ~FREE;
-	*ret_counts = (struct host_linux_counts){
-		.arena_bytes = (uint64_t)arena->pages * HOST_PAGE_BYTES,
-		.reserved_bytes = (uint64_t)arena->pages_reserved * HOST_PAGE_BYTES,
-		.largest_free_bytes = (uint64_t)largest * HOST_PAGE_BYTES};
+	*ret_counts =
+		(struct host_linux_counts){.arena_bytes = (uint64_t)arena->pages * HOST_PAGE_BYTES,
+			.reserved_bytes = (uint64_t)arena->pages_reserved * HOST_PAGE_BYTES,
+			.largest_free_bytes = (uint64_t)largest * HOST_PAGE_BYTES};
 }

@@ -84,7 +84,8 @@ ring_enter(struct ring *ring, enum ring_wait wait)
 
 		ring->enters++;
 		if (done >= 0) {
-			ring->queued -= (uint32_t)done < ring->queued ? (uint32_t)done : ring->queued;
+			ring->queued -=
+				(uint32_t)done < ring->queued ? (uint32_t)done : ring->queued;
 			/* All were taken, or the wait must not begin yet: a signal or a
 			 * shortage cut the batch short. */
 			if (!ring->queued || wait == RING_GO_ON)

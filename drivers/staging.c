@@ -21,7 +21,8 @@ bool
 staging_take(struct staging *staging, uint32_t bytes, uint32_t *ret_piece)
 {
 	if (bytes <= WIRE_SMALL_BYTES && staging->smalls) {
-		*ret_piece = smalls_at + staging->small[--staging->smalls] * (uint32_t)WIRE_SMALL_BYTES;
+		*ret_piece =
+			smalls_at + staging->small[--staging->smalls] * (uint32_t)WIRE_SMALL_BYTES;
 		return true;
 	}
 	if (bytes > WIRE_LARGE_BYTES || !staging->larges)

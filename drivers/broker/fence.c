@@ -97,8 +97,7 @@ table_make(struct broker *broker, uint32_t handles_count)
 	struct io_uring_rsrc_register files = {
 		.nr = handles_count, .flags = IORING_RSRC_REGISTER_SPARSE};
 	uint32_t workers[2] = {WQ_BOUNDED, WQ_UNBOUNDED};
-	int error = ring_register(
-		broker->ring_fd, IORING_REGISTER_FILES2, &files, sizeof files);
+	int error = ring_register(broker->ring_fd, IORING_REGISTER_FILES2, &files, sizeof files);
 
 	if (!error)
 		error = ring_register(

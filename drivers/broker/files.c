@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* files.c - opens, stats and directory changes beneath a handle.
+/* files.c - opens, stats and times beneath a handle; which operation is whose.
  *
  * Every path is resolved by openat2 with RESOLVE_BENEATH, NO_MAGICLINKS and
- * NO_XDEV; an operation that changes a directory opens the parent so and acts
- * on the last name, which must be a plain one. A try that loses against a
- * rename (EAGAIN) is made again, at most 8 times.
- *
- * What leaves the grant is DEVICE_ECAPABILITY, what a read-only grant forbids
- * is DEVICE_EROFS: programs know a read-only file system. Names that reach over
- * two root grants are DEVICE_EXDEV, as over two file systems, so that a file
- * never outlives a cut through a link. A symbolic link may say anything
- * relative, for following it is our own resolver's business; an absolute one is
- * refused, for it would mislead other programs of the host. */
-#include <dirent.h>
+ * NO_XDEV. A try that loses against a rename (EAGAIN) is made again, at most 8
+ * times. What leaves the grant is DEVICE_ECAPABILITY, what a read-only grant
+ * forbids is DEVICE_EROFS: programs know a read-only file system. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -24,18 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "drivers/broker/impl.h"
-#include "drivers/errors.h"
+#include "drivers/broker/ask.h"
 
 enum { OPEN_TRIES = 8 };
-
-struct ask { /* one request, its handles looked up */
-	struct broker *broker;
-	const struct wire_request *request;
-	const char *path, *path2;
-	struct broker_handle *handle, *handle2;
-	struct wire_reply *reply;
-};
 
 /* A descriptor or -device_error. */
 int
@@ -60,12 +42,6 @@ path_open(int dir, const char *path, uint64_t flags, uint64_t mode)
 	if (errno == EXDEV)
 		return -DEVICE_ECAPABILITY;
 	return -(int)device_error_of(errno == EAGAIN ? EBUSY : errno);
-}
-
-static int64_t
-answer(int result)
-{
-	return result < 0 ? -(int64_t)device_error_of(errno) : result;
 }
 
 /* --- stat ---------------------------------------------------------------------------- */
@@ -121,7 +97,7 @@ stat_of(struct wire_reply *reply, int fd)
 	struct stat stat;
 
 	if (fstat(fd, &stat) < 0)
-		return answer(-1);
+		return ask_answer(-1);
 	stat_copy(&reply->stat, &stat);
 	return 0;
 }
@@ -282,7 +258,7 @@ serve_truncate(struct ask *ask)
 		return serve_transfer(ask);
 	if (!(ask->handle->mode & WIRE_MODE_REGULAR) || ask->request->offset > INT64_MAX)
 		return -DEVICE_EINVAL;
-	return answer(ftruncate(ask->handle->fd, (off_t)ask->request->offset));
+	return ask_answer(ftruncate(ask->handle->fd, (off_t)ask->request->offset));
 }
 
 static int64_t
@@ -296,8 +272,8 @@ serve_sync(struct ask *ask)
 	/* A handle on a directory may be O_PATH, which cannot be synced. */
 	fd = openat(ask->handle->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return answer(-1);
-	result = answer(ask->request->flags & DEVICE_DATA_ONLY ? fdatasync(fd) : fsync(fd));
+		return ask_answer(-1);
+	result = ask_answer(ask->request->flags & DEVICE_DATA_ONLY ? fdatasync(fd) : fsync(fd));
 	(void)close(fd);
 	return result;
 }
@@ -310,8 +286,8 @@ time_of(uint32_t flags, uint32_t set, uint32_t now, uint64_t ns)
 	if (flags & now)
 		return (struct timespec){.tv_nsec = UTIME_NOW};
 	if (flags & set)
-		return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
-			.tv_nsec = (long)(ns % 1000000000u)};
+		return (struct timespec){
+			.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 	return (struct timespec){.tv_nsec = UTIME_OMIT};
 }
 
@@ -324,7 +300,7 @@ times_set(const struct ask *ask, int fd)
 		time_of(request->flags, DEVICE_SET_MODIFY, DEVICE_MODIFY_NOW, request->modify_ns)};
 
 	/* By descriptor, also of a link or a directory that is only O_PATH. */
-	return answer((int)syscall(SYS_utimensat, fd, "", times, AT_EMPTY_PATH));
+	return ask_answer((int)syscall(SYS_utimensat, fd, "", times, AT_EMPTY_PATH));
 }
 
 static int64_t
@@ -346,211 +322,6 @@ serve_times_at(struct ask *ask)
 	return result;
 }
 
-/* --- names ------------------------------------------------------------------------------- */
-
-struct place { /* a name in an open directory */
-	int dir;
-	bool owned; /* dir is ours to close */
-	const char *name;
-};
-
-/* Opens the parent of the last name of `path`, which is cut in two at the
- * slash. Trailing slashes stay with the name: the kernel judges them, and the
- * calls used here never follow the last name. */
-static int
-place_find(int dir, char *path, struct place *ret_place)
-{
-	size_t end = strlen(path), cut, name;
-	int parent = dir;
-
-	while (end > 0 && path[end - 1] == '/')
-		end--;
-	for (name = end; name > 0 && path[name - 1] != '/'; name--)
-		;
-	if (path[0] == '/')
-		return -DEVICE_ECAPABILITY;
-	if (end == 0)
-		return -DEVICE_ENOENT;
-	if (end - name == 2 && path[name] == '.' && path[name + 1] == '.')
-		return -DEVICE_ECAPABILITY;
-	if (end - name == 1 && path[name] == '.')
-		return -DEVICE_EINVAL;
-	cut = name;
-	if (cut > 0) {
-		path[cut - 1] = '\0';
-		parent = path_open(dir, path, O_PATH | O_DIRECTORY, 0);
-		if (parent < 0)
-			return parent;
-	}
-	*ret_place = (struct place){.dir = parent, .owned = cut > 0, .name = path + name};
-	return 0;
-}
-
-static void
-place_done(const struct place *place)
-{
-	if (place->owned)
-		(void)close(place->dir);
-}
-
-enum change { CHANGE_MKDIR, CHANGE_UNLINK, CHANGE_RMDIR };
-
-static int64_t
-change_one(struct ask *ask, enum change change)
-{
-	char path[DEVICE_PATH_MAX + 1];
-	struct place place;
-	int64_t result = 0;
-	int error;
-
-	(void)strcpy(path, ask->path); /* both are DEVICE_PATH_MAX + 1 */
-	error = place_find(ask->handle->fd, path, &place);
-	if (error)
-		return error;
-	switch (change) {
-	case CHANGE_MKDIR:
-		result = answer(mkdirat(place.dir, place.name, 0777));
-		break;
-	case CHANGE_UNLINK:
-		result = answer(unlinkat(place.dir, place.name, 0));
-		break;
-	case CHANGE_RMDIR:
-		result = answer(unlinkat(place.dir, place.name, AT_REMOVEDIR));
-		break;
-	}
-	place_done(&place);
-	return result;
-}
-
-static int64_t
-serve_mkdir(struct ask *ask)
-{
-	return change_one(ask, CHANGE_MKDIR);
-}
-
-static int64_t
-serve_unlink(struct ask *ask)
-{
-	return change_one(ask, CHANGE_UNLINK);
-}
-
-static int64_t
-serve_rmdir(struct ask *ask)
-{
-	return change_one(ask, CHANGE_RMDIR);
-}
-
-static int64_t
-serve_symlink(struct ask *ask)
-{
-	char path[DEVICE_PATH_MAX + 1];
-	struct place place;
-	int64_t result;
-	int error;
-
-	if (ask->path2[0] == '/')
-		return -DEVICE_ECAPABILITY;
-	(void)strcpy(path, ask->path);
-	error = place_find(ask->handle->fd, path, &place);
-	if (error)
-		return error;
-	result = answer(symlinkat(ask->path2, place.dir, place.name));
-	place_done(&place);
-	return result;
-}
-
-/* The link's source is the file itself, opened, when links are to be followed;
- * else a name that is not followed. */
-static int64_t
-link_followed(const struct ask *ask, const struct place *to)
-{
-	const int fd = path_open(ask->handle->fd, ask->path, O_PATH, 0);
-	char self[32];
-	int result;
-
-	if (fd < 0)
-		return fd;
-	/* Needs a capability that we may lack; /proc then does the same. */
-	result = linkat(fd, "", to->dir, to->name, AT_EMPTY_PATH);
-	if (result < 0 && (errno == ENOENT || errno == EPERM)) {
-		(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-		result = linkat(AT_FDCWD, self, to->dir, to->name, AT_SYMLINK_FOLLOW);
-	}
-	(void)close(fd);
-	return answer(result);
-}
-
-enum pair { PAIR_RENAME, PAIR_LINK };
-
-static int64_t
-change_pair(struct ask *ask, enum pair pair)
-{
-	char path[DEVICE_PATH_MAX + 1], path2[DEVICE_PATH_MAX + 1];
-	const size_t bytes = strlen(ask->path);
-	struct place from, to;
-	int64_t result;
-	int error;
-
-	if (ask->handle->grant != ask->handle2->grant)
-		return -DEVICE_EXDEV;
-	/* The one call that follows a last name with a slash behind it. */
-	if (pair == PAIR_LINK && bytes && ask->path[bytes - 1] == '/')
-		return -DEVICE_ENOTDIR;
-	(void)strcpy(path, ask->path);
-	(void)strcpy(path2, ask->path2);
-	error = place_find(ask->handle->fd, path, &from);
-	if (error)
-		return error;
-	error = place_find(ask->handle2->fd, path2, &to);
-	if (error)
-		result = error;
-	else if (pair == PAIR_RENAME)
-		result = answer(renameat(from.dir, from.name, to.dir, to.name));
-	else if (ask->request->flags & DEVICE_FOLLOW)
-		result = link_followed(ask, &to);
-	else
-		result = answer(linkat(from.dir, from.name, to.dir, to.name, 0));
-	if (!error)
-		place_done(&to);
-	place_done(&from);
-	return result;
-}
-
-static int64_t
-serve_rename(struct ask *ask)
-{
-	return change_pair(ask, PAIR_RENAME);
-}
-
-static int64_t
-serve_link(struct ask *ask)
-{
-	return change_pair(ask, PAIR_LINK);
-}
-
-static char *
-piece_of(const struct ask *ask)
-{
-	return (char *)(ask->broker->shared + ask->broker->layout.staging_at + ask->request->piece);
-}
-
-static int64_t
-serve_readlink(struct ask *ask)
-{
-	const int fd = path_open(ask->handle->fd, ask->path, O_PATH | O_NOFOLLOW, 0);
-	ssize_t bytes;
-
-	if (fd < 0)
-		return fd;
-	bytes = readlinkat(fd, "", piece_of(ask), ask->request->bytes);
-	if (bytes < 0 && errno == ENOENT)
-		errno = EINVAL; /* what the call says of an O_PATH that is no link */
-	(void)close(fd);
-	if (bytes >= 0)
-		ask->reply->data_bytes = (uint32_t)bytes;
-	return answer((int)bytes);
-}
-
 static int64_t
 serve_list(struct ask *ask)
 {
@@ -562,9 +333,10 @@ serve_clock(struct ask *ask)
 {
 	struct timespec now;
 
-	if (clock_gettime(ask->request->flags & DEVICE_CLOCK_REAL ? CLOCK_REALTIME : CLOCK_MONOTONIC,
+	if (clock_gettime(
+		    ask->request->flags & DEVICE_CLOCK_REAL ? CLOCK_REALTIME : CLOCK_MONOTONIC,
 		    &now) < 0)
-		return answer(-1);
+		return ask_answer(-1);
 	ask->reply->now_ns = ns_of(&now);
 	return 0;
 }
@@ -583,8 +355,8 @@ serve_entropy(struct ask *ask)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return answer(-1);
-		memcpy(piece_of(ask) + done, bytes, (size_t)got);
+			return ask_answer(-1);
+		memcpy(ask_piece(ask) + done, bytes, (size_t)got);
 		done += (uint32_t)got;
 	}
 	ask->reply->data_bytes = done;
@@ -610,13 +382,13 @@ static const struct row {
 	[DEVICE_STAT_AT] = {serve_stat_at, ON_DIR},
 	[DEVICE_TIMES] = {serve_times, ON_ANY | CHANGES},
 	[DEVICE_TIMES_AT] = {serve_times_at, ON_DIR | CHANGES},
-	[DEVICE_MKDIR] = {serve_mkdir, ON_DIR | CHANGES},
-	[DEVICE_UNLINK] = {serve_unlink, ON_DIR | CHANGES},
-	[DEVICE_RMDIR] = {serve_rmdir, ON_DIR | CHANGES},
-	[DEVICE_RENAME] = {serve_rename, ON_DIR | ON_TWO | CHANGES},
-	[DEVICE_LINK] = {serve_link, ON_DIR | ON_TWO | CHANGES},
-	[DEVICE_SYMLINK] = {serve_symlink, ON_DIR | CHANGES},
-	[DEVICE_READLINK] = {serve_readlink, ON_DIR},
+	[DEVICE_MKDIR] = {names_mkdir, ON_DIR | CHANGES},
+	[DEVICE_UNLINK] = {names_unlink, ON_DIR | CHANGES},
+	[DEVICE_RMDIR] = {names_rmdir, ON_DIR | CHANGES},
+	[DEVICE_RENAME] = {names_rename, ON_DIR | ON_TWO | CHANGES},
+	[DEVICE_LINK] = {names_link, ON_DIR | ON_TWO | CHANGES},
+	[DEVICE_SYMLINK] = {names_symlink, ON_DIR | CHANGES},
+	[DEVICE_READLINK] = {names_readlink, ON_DIR},
 	[DEVICE_LIST] = {serve_list, ON_DIR},
 	[DEVICE_CLOCK] = {serve_clock, 0},
 	[DEVICE_ENTROPY] = {serve_entropy, 0},
@@ -662,7 +434,7 @@ audit(struct ask *ask, int64_t result)
 {
 	struct broker *broker = ask->broker;
 	const struct broker_hooks *hooks = broker->hooks;
-	const enum device_error error = (enum device_error)-result;
+	const enum device_error error = (enum device_error) - result;
 	struct grant *grant;
 
 	if (!ask->handle)
@@ -670,7 +442,8 @@ audit(struct ask *ask, int64_t result)
 	grant = &broker->grants[ask->handle->grant];
 	if (error == DEVICE_ENOENT)
 		grant->counts.missing++;
-	else if (error == DEVICE_ECAPABILITY || error == DEVICE_EROFS || error == DEVICE_EUNSUITABLE)
+	else if (error == DEVICE_ECAPABILITY || error == DEVICE_EROFS ||
+		 error == DEVICE_EUNSUITABLE)
 		grant->counts.denied++;
 	else
 		return;

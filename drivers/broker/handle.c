@@ -11,10 +11,9 @@ int
 slot_set(struct broker *broker, uint32_t slot, int fd)
 {
 	int32_t fds[1] = {fd};
-	struct io_uring_files_update update = {
-		.offset = slot, .fds = (uint64_t)(uintptr_t)fds};
-	const long done = syscall(SYS_io_uring_register, broker->ring_fd,
-		IORING_REGISTER_FILES_UPDATE, &update, 1);
+	struct io_uring_files_update update = {.offset = slot, .fds = (uint64_t)(uintptr_t)fds};
+	const long done = syscall(
+		SYS_io_uring_register, broker->ring_fd, IORING_REGISTER_FILES_UPDATE, &update, 1);
 
 	return done < 0 ? -errno : 0;
 }
@@ -22,8 +21,7 @@ slot_set(struct broker *broker, uint32_t slot, int fd)
 static void
 handle_give(struct broker *broker, uint32_t number)
 {
-	broker->handles[number] =
-		(struct broker_handle){.fd = -1, .next = broker->handle_free};
+	broker->handles[number] = (struct broker_handle){.fd = -1, .next = broker->handle_free};
 	broker->handle_free = number;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* impl.h - what the broker's files share.
  *
- *   broker.c   made and unmade; grants; the shared memory
+ *   broker.c   made and unmade; the shared memory
+ *   grant.c    root grants
  *   fence.c    the ring and what it is restricted to
  *   handle.c   the table of handles, slots filled and emptied
  *   spawn.c    the worker begins
  *   serve.c    the loop; messages copied, checked, answered
- *   files.c    opens, stats, directory changes beneath a handle
+ *   files.c    opens, stats and times beneath a handle
+ *   names.c    what directories hold
  *   list.c     listings
  *   transfer.c reads and writes of files that get no slot
  *   revoke.c   the cut that leaks nothing

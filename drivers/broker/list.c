@@ -21,8 +21,8 @@ enum { LISTING_BYTES_MAX = 256 << 20, READ_BYTES = 64 << 10 };
 
 struct listing {
 	uint32_t count;
-	uint32_t *at;    /* offsets in bytes, in order */
-	uint8_t *bytes;  /* records as DEVICE_LIST gives them */
+	uint32_t *at;	/* offsets in bytes, in order */
+	uint8_t *bytes; /* records as DEVICE_LIST gives them */
 	size_t used, room;
 	uint32_t at_room;
 };
@@ -154,8 +154,8 @@ broker_listing_read(struct listing *listing, int fd, uint64_t here)
 				(const struct linux_dirent64 *)(const void *)(buffer + at);
 			const bool up = here && strcmp(entry->d_name, "..") == 0;
 
-			error = entry_add(
-				listing, up ? here : entry->d_ino, type_of(entry->d_type), entry->d_name);
+			error = entry_add(listing, up ? here : entry->d_ino, type_of(entry->d_type),
+				entry->d_name);
 			at += entry->d_reclen;
 		}
 	}

@@ -42,8 +42,8 @@ reply_send(struct broker *broker, const struct wire_reply *reply)
 		return -EAGAIN;
 	memcpy(at, reply, sizeof *reply);
 	broker->replies_put++;
-	atomic_store_explicit(&broker->start->at.replies_put, broker->replies_put,
-		memory_order_release);
+	atomic_store_explicit(
+		&broker->start->at.replies_put, broker->replies_put, memory_order_release);
 	return 0;
 }
 
@@ -90,9 +90,8 @@ device_take(struct broker *broker, const struct wire_request *request)
 		broker->broken = "an operation that is not the broker's";
 		return;
 	}
-	if (request->bytes &&
-		(request->bytes > WIRE_LARGE_BYTES ||
-			!span_fits(request->piece, request->bytes, STAGING_BYTES))) {
+	if (request->bytes && (request->bytes > WIRE_LARGE_BYTES ||
+				      !span_fits(request->piece, request->bytes, STAGING_BYTES))) {
 		broker->broken = "a piece outside the staging arena";
 		return;
 	}

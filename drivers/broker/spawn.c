@@ -122,8 +122,8 @@ status_read(int fd)
 }
 
 static int
-spawn_with(struct broker *broker, const struct broker_spawn *spawn, int exe_fd,
-	struct report *report)
+spawn_with(
+	struct broker *broker, const struct broker_spawn *spawn, int exe_fd, struct report *report)
 {
 	int status[2];
 	int pid, error;

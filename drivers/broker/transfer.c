@@ -42,8 +42,8 @@ transfer_read(struct broker *broker, const struct broker_handle *handle,
 }
 
 static int64_t
-transfer_write(
-	struct broker *broker, const struct broker_handle *handle, const struct wire_request *request)
+transfer_write(struct broker *broker, const struct broker_handle *handle,
+	const struct wire_request *request)
 {
 	if (!(handle->mode & WIRE_MODE_WRITE))
 		return -DEVICE_EBADF;

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grant.c - root grants: what the host gives, made to fit what it is given for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "drivers/broker/impl.h"
+
+static enum device_file_type
+type_of(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return DEVICE_TYPE_FILE;
+	if (S_ISDIR(mode))
+		return DEVICE_TYPE_DIRECTORY;
+	if (S_ISCHR(mode))
+		return DEVICE_TYPE_CHARACTER;
+	if (S_ISBLK(mode))
+		return DEVICE_TYPE_BLOCK;
+	if (S_ISSOCK(mode))
+		return DEVICE_TYPE_SOCKET;
+	return S_ISFIFO(mode) ? DEVICE_TYPE_FIFO : DEVICE_TYPE_UNKNOWN;
+}
+
+/* The access mode that the rights ask for. */
+static int
+access_of(uint32_t rights)
+{
+	if (!(rights & (BROKER_WRITE | BROKER_APPEND)))
+		return O_RDONLY;
+	return rights & BROKER_READ ? O_RDWR : O_WRONLY;
+}
+
+/* Can it be opened again and be the same? Not a socket or a pipe; of the
+ * character devices terminals (but each open of /dev/ptmx is a new one) and
+ * the likes of /dev/null. */
+static bool
+opens_again(int fd, const struct stat *stat)
+{
+	if (S_ISCHR(stat->st_mode))
+		return major(stat->st_rdev) == 1 || (stat->st_rdev != makedev(5, 2) && isatty(fd));
+	return S_ISREG(stat->st_mode);
+}
+
+/* A slot lets the worker do what the open file allows, whatever the rights say.
+ * So a descriptor that allows more is opened again with less. Takes *fd and
+ * gives another; left as it is where that cannot be (a socket). */
+static int
+narrow(int *fd, uint32_t rights, const struct stat *stat, int flags)
+{
+	char self[32];
+	int less;
+
+	if ((flags & O_ACCMODE) == access_of(rights) || !opens_again(*fd, stat))
+		return 0;
+	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", *fd);
+	less = open(self, access_of(rights) | (flags & O_APPEND) | O_NOCTTY | O_CLOEXEC);
+	if (less < 0)
+		return S_ISREG(stat->st_mode) ? -errno : 0;
+	if (S_ISREG(stat->st_mode))
+		(void)lseek(less, lseek(*fd, 0, SEEK_CUR), SEEK_SET);
+	(void)close(*fd);
+	*fd = less;
+	return 0;
+}
+
+/* Makes the descriptor fit the rights: what it cannot do is refused now, not
+ * found out by the guest later; what it can do besides is taken away. */
+static int
+fd_fit(int *fd, uint32_t rights, const struct stat *stat, struct report *report)
+{
+	const int flags = fcntl(*fd, F_GETFL);
+	const int access = flags & O_ACCMODE;
+	int error;
+
+	if (flags < 0)
+		return -errno;
+	if (rights & BROKER_READ && access == O_WRONLY) {
+		report_say(
+			report, UINT64_MAX, "reading is granted on what was opened only to write");
+		return -EACCES;
+	}
+	if (rights & (BROKER_WRITE | BROKER_APPEND) && access == O_RDONLY) {
+		report_say(
+			report, UINT64_MAX, "writing is granted on what was opened only to read");
+		return -EACCES;
+	}
+	error = narrow(fd, rights, stat, flags);
+	if (error) {
+		report_say(report, UINT64_MAX,
+			"opened for more than is granted, and opening it with less: %s",
+			strerror(-error));
+		return error;
+	}
+	if (rights & BROKER_APPEND && !(rights & BROKER_WRITE) && !(flags & O_APPEND) &&
+		fcntl(*fd, F_SETFL, flags | O_APPEND) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Appending only: see transfer.c. */
+static uint8_t
+brokered_of(uint32_t rights)
+{
+	return rights & BROKER_APPEND && !(rights & BROKER_WRITE) ? WIRE_MODE_BROKERED : 0;
+}
+
+/* A file system in user space says that it can read without waiting, and then
+ * waits, in the middle of io_uring_enter and with the ring locked (Linux 6.18).
+ * Its reads are handed to the ring's own threads at once. */
+static uint8_t
+slow_of(int fd)
+{
+	struct statfs system;
+
+	/* Only such a system does not answer at all. */
+	return fstatfs(fd, &system) < 0 || system.f_type == FUSE_SUPER_MAGIC ? WIRE_MODE_SLOW : 0;
+}
+
+static int
+grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type type, uint8_t mode,
+	struct report *report, struct broker_grant *ret_grant)
+{
+	const uint32_t index = broker->grants_count;
+	struct grant *grant = &broker->grants[index % WIRE_GRANTS];
+	struct wire_grant *wire = &grant->wire;
+	int number = -EMFILE;
+
+	if (index == WIRE_GRANTS) {
+		(void)close(fd);
+	} else {
+		grant->slow = slow_of(fd);
+		mode |= grant->slow;
+		*wire = (struct wire_grant){
+			.id = index + 1, .rights = rights, .mode = mode, .type = type};
+		number = handle_open(broker, fd, mode, rights, index);
+	}
+	if (number < 0) {
+		report_say(report, UINT64_MAX, "granting: %s (at most %d grants, %u handles)",
+			strerror(-number), WIRE_GRANTS, broker->handles_count - WIRE_SLOT_FIRST);
+		return number;
+	}
+	wire->handle = (uint32_t)number;
+	broker->grants_count++;
+	*ret_grant = (struct broker_grant){
+		.id = wire->id, .handle = wire->handle, .rights = rights, .type = type};
+	return 0;
+}
+
+static uint8_t
+mode_of(uint32_t rights)
+{
+	return (uint8_t)((rights & BROKER_READ ? WIRE_MODE_READ : 0) |
+			 (rights & (BROKER_WRITE | BROKER_APPEND) ? WIRE_MODE_WRITE : 0));
+}
+
+int
+broker_grant_dir(struct broker *broker, int fd, uint32_t rights, struct report *report,
+	struct broker_grant *ret_grant)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0 || !S_ISDIR(stat.st_mode)) {
+		report_say(report, UINT64_MAX, "not a directory");
+		(void)close(fd);
+		return -ENOTDIR;
+	}
+	return grant_make(broker, fd, rights, DEVICE_TYPE_DIRECTORY,
+		mode_of(rights) | WIRE_MODE_DIRECTORY, report, ret_grant);
+}
+
+int
+broker_grant_file(struct broker *broker, int fd, uint32_t rights, struct report *report,
+	struct broker_grant *ret_grant)
+{
+	struct stat stat;
+	int error;
+
+	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode)) {
+		report_say(report, UINT64_MAX, "not a regular file");
+		(void)close(fd);
+		return -EINVAL;
+	}
+	error = fd_fit(&fd, rights, &stat, report);
+	if (error) {
+		(void)close(fd);
+		return error;
+	}
+	return grant_make(broker, fd, rights, DEVICE_TYPE_FILE,
+		mode_of(rights) | WIRE_MODE_REGULAR | brokered_of(rights), report, ret_grant);
+}
+
+int
+broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct report *report,
+	struct broker_grant *ret_grant)
+{
+	struct stat stat;
+	int error = fstat(fd, &stat) < 0 ? -errno : 0;
+
+	if (!error && S_ISDIR(stat.st_mode))
+		error = -EISDIR;
+	if (error)
+		report_say(report, UINT64_MAX, "not a stream: %s", strerror(-error));
+	else
+		error = fd_fit(&fd, rights, &stat, report);
+	if (error) {
+		(void)close(fd);
+		return error;
+	}
+	return grant_make(broker, fd, rights, type_of(stat.st_mode),
+		(uint8_t)(mode_of(rights) |
+			  (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR | brokered_of(rights) : 0)),
+		report, ret_grant);
+}
+
+bool
+broker_counts(const struct broker *broker, uint32_t grant_id, struct broker_counts *ret_counts)
+{
+	if (grant_id == 0 || grant_id > broker->grants_count)
+		return false;
+	*ret_counts = broker->grants[grant_id - 1].counts;
+	return true;
+}

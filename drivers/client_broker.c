@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client_broker.c - messages to the broker and from it, and the one entering of
+ * the kernel that carries all of it. */
+#include <stddef.h>
+#include <string.h>
+
+#include "drivers/flight.h"
+#include "kernel/base/must.h"
+
+/* What the eventfd of the broker is written with. Its address goes into ring
+ * entries, so it outlives every client. */
+static const uint64_t one = 1;
+
+bool
+message_room(const struct client *client)
+{
+	return client->requests_put -
+		       atomic_load_explicit(&client->start->at.requests_got, memory_order_acquire) <
+	       WIRE_REQUESTS;
+}
+
+struct wire_request *
+message_begin(struct client *client, enum wire_request_kind kind)
+{
+	struct wire_request *message =
+		&client->requests[client->requests_put & (WIRE_REQUESTS - 1)];
+
+	memset(message, 0, offsetof(struct wire_request, text));
+	message->kind = kind;
+	return message;
+}
+
+void
+message_send(struct client *client)
+{
+	client->requests_put++;
+	atomic_store_explicit(
+		&client->start->at.requests_put, client->requests_put, memory_order_release);
+	client->wake_due = true;
+}
+
+/* Queues what must go out with the next entering of the kernel. */
+static void
+flush_prepare(struct client *client)
+{
+	struct io_uring_sqe *entry;
+
+	if (!client->listening) {
+		entry = ring_entry(
+			&client->ring, RING_POLL_ADD, WIRE_SLOT_WORKER, (uint64_t)PART_WAKE << 48);
+		entry->poll32_events = 1; /* POLLIN */
+		entry->len = IORING_POLL_ADD_MULTI;
+		client->listening = true;
+	}
+	if (client->wake_due) {
+		entry = ring_entry(
+			&client->ring, RING_WRITE, WIRE_SLOT_BROKER, (uint64_t)PART_IGNORE << 48);
+		entry->addr = (uint64_t)(uintptr_t)&one;
+		entry->len = sizeof one;
+		entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		client->wake_due = false;
+	}
+}
+
+void
+client_flush(struct client *client, enum ring_wait wait)
+{
+	int error;
+
+	flush_prepare(client);
+	error = ring_enter(&client->ring, wait);
+	if (error)
+		client->failed = error;
+}
+
+void
+brokered_start(struct client *client, struct flight *flight, const struct device_request *request)
+{
+	struct wire_request *message = message_begin(client, WIRE_DEVICE);
+
+	message->tag = (uint32_t)(flight - client->flights);
+	message->op = request->op;
+	message->flags = request->flags;
+	message->handle = request->handle;
+	message->handle2 = request->handle2;
+	message->offset = request->offset;
+	message->length = request->length;
+	message->access_ns = request->access_ns;
+	message->modify_ns = request->modify_ns;
+	message->piece = flight->piece;
+	message->bytes = flight->bytes;
+	message->path_bytes = request->path_bytes;
+	message->path2_bytes = request->path2_bytes;
+	if (request->path_bytes)
+		memcpy(message->text, request->path, request->path_bytes);
+	if (request->path2_bytes)
+		memcpy(message->text + request->path_bytes, request->path2, request->path2_bytes);
+	flight->state = FLIGHT_BROKER;
+	client->brokered++;
+	message_send(client);
+}
+
+/* A close goes out when nothing in the ring names the handle any more: a slot
+ * that is filled anew must not be read by an old entry. */
+static void
+close_send(struct client *client, struct flight *flight)
+{
+	const struct device_request request = {.op = DEVICE_CLOSE, .handle = flight->handle};
+
+	brokered_start(client, flight, &request);
+}
+
+void
+brokered_close(struct client *client, struct flight *flight)
+{
+	struct handle *handle = &client->handles[flight->handle];
+
+	if (handle->closing) { /* closed twice */
+		flight_finish(client, flight, -DEVICE_EBADF);
+		return;
+	}
+	handle->closing = flight;
+	flight->state = FLIGHT_HELD;
+	flight->next = client->held;
+	client->held = flight;
+	for (uint32_t i = 0; handle->busy && i < FLIGHTS; i++) {
+		struct flight *other = &client->flights[i];
+
+		if (flight_names(client, other, flight->handle) && !other->cancelled) {
+			other->cancelled = true;
+			flight_stop(client, other);
+		}
+	}
+}
+
+/* Sends the closes whose handle has become idle, as far as there is room. */
+void
+brokered_move(struct client *client)
+{
+	struct flight **at = &client->held;
+
+	while (*at) {
+		struct flight *flight = *at;
+
+		if (client->handles[flight->handle].busy || client->brokered >= WIRE_REQUESTS ||
+			!message_room(client)) {
+			at = &flight->next;
+			continue;
+		}
+		*at = flight->next;
+		close_send(client, flight);
+	}
+}
+
+static void
+answer_take(struct client *client, const struct wire_reply *reply)
+{
+	struct flight *flight = &client->flights[reply->tag % FLIGHTS];
+
+	must(WIRE1, flight->state == FLIGHT_BROKER);
+	client->brokered--;
+	if (flight->op == DEVICE_OPEN && reply->result > 0 &&
+		reply->result < (int64_t)client->handles_count)
+		client->handles[reply->result] = (struct handle){.mode = (uint8_t)reply->mode};
+	if (flight->op == DEVICE_CLOSE)
+		client->handles[flight->handle] = (struct handle){0};
+	flight->answer.stat = reply->stat;
+	flight->answer.now_ns = reply->now_ns;
+	flight->answer.data_bytes = reply->data_bytes;
+	flight_finish(client, flight, reply->result);
+}
+
+void
+replies_take(struct client *client)
+{
+	const uint32_t put =
+		atomic_load_explicit(&client->start->at.replies_put, memory_order_acquire);
+
+	while (client->replies_got != put) {
+		const struct wire_reply *reply =
+			&client->replies[client->replies_got & (WIRE_REPLIES - 1)];
+
+		if (reply->kind == WIRE_ANSWER) {
+			answer_take(client, reply);
+		} else if (reply->kind == WIRE_POKE) {
+			client->pokes |= reply->tag;
+			client->poke_new = true;
+		} else if (reply->kind == WIRE_CUT && client_handle(client, reply->tag)) {
+			client->handles[reply->tag].cut = true;
+		}
+		client->replies_got++;
+		atomic_store_explicit(
+			&client->start->at.replies_got, client->replies_got, memory_order_release);
+	}
+}
+
+static void
+completion_take(struct client *client, uint64_t user, int32_t result, uint32_t flags)
+{
+	const uint32_t part = (uint32_t)(user >> 48);
+	struct flight *flight = &client->flights[(uint16_t)user % FLIGHTS];
+
+	if (part == PART_IGNORE)
+		return;
+	if (part == PART_WAKE) {
+		if (!(flags & IORING_CQE_F_MORE))
+			client->listening = false;
+		return;
+	}
+	must(FLIGHT1, flight->state == FLIGHT_RING && flight->outstanding > 0 &&
+			      flight->generation == (uint32_t)(user >> 16));
+	flight->outstanding--;
+	if (flight->op == DEVICE_POLL)
+		poll_done(client, flight, part, result);
+	else
+		io_done(client, flight, part, result);
+}
+
+void
+client_drain(struct client *client)
+{
+	uint64_t user;
+	int32_t result;
+	uint32_t flags;
+
+	while (ring_take(&client->ring, &user, &result, &flags))
+		completion_take(client, user, result, flags);
+	replies_take(client);
+}
