@@ -105,7 +105,7 @@ root_take(struct caps_state *state, const char *name, const char *spec)
 	*root = (struct root){.spec = heap_take(state->heap, spec_bytes)};
 	if (!root->spec)
 		return NULL;
-	memcpy(root->spec, spec, spec_bytes);
+	memcpy(root->spec, spec, (size_t)spec_bytes);
 	memcpy(root->name, name, strlen(name) + 1);
 	state->roots_count++;
 	return root;

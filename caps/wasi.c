@@ -283,7 +283,7 @@ wasi_resize(struct wasi *wasi, void *block, uint64_t from, uint64_t to)
 	if (!moved)
 		return NULL;
 	if (block)
-		memcpy(moved, block, min_u64(from, to));
+		memcpy(moved, block, (size_t)min_u64(from, to));
 	wasi_give(wasi, block, from);
 	return moved;
 }

@@ -101,7 +101,7 @@ random_real(struct call *call, struct wasi *wasi, const struct key *key, uint32_
 
 		if (call->completion->result <= 0)
 			return answer(call, WASI_EIO);
-		memcpy(call_mem(call, at + *done, got), call->completion->data, got);
+		memcpy(call_mem(call, at + *done, got), call->completion->data, (size_t)got);
 		*done += got;
 		call_consume(call);
 	}

@@ -42,7 +42,7 @@ listing_rewind(struct listing *listing)
 static int
 compare(struct path a, struct path b)
 {
-	const int order = memcmp(a.text, b.text, min_u64(a.bytes, b.bytes));
+	const int order = memcmp(a.text, b.text, (size_t)min_u64(a.bytes, b.bytes));
 
 	return order ? order : (a.bytes > b.bytes) - (a.bytes < b.bytes);
 }
@@ -236,8 +236,8 @@ put_record(const struct listing *listing, uint64_t at, uint64_t next, uint8_t *t
 	store_word(head + 8, load_word(listing->bytes + at, 8), 8);
 	store_word(head + 16, name_bytes, 4);
 	head[20] = listing->bytes[at + 8];
-	memcpy(to, head, head_bytes);
-	memcpy(to + head_bytes, listing->bytes + at + RECORD_BYTES, tail_bytes);
+	memcpy(to, head, (size_t)head_bytes);
+	memcpy(to + head_bytes, listing->bytes + at + RECORD_BYTES, (size_t)tail_bytes);
 	return head_bytes + tail_bytes;
 }
 

@@ -76,9 +76,9 @@ vectors_copy(const struct vectors *vectors, enum copy_way way, uint64_t from, ui
 		}
 		here = min_u64(here - from, bytes);
 		if (way == COPY_TO_GUEST)
-			memcpy(guest + from, data, here);
+			memcpy(guest + from, data, (size_t)here);
 		else
-			memcpy(data, guest + from, here);
+			memcpy(data, guest + from, (size_t)here);
 		data += here;
 		bytes -= here;
 		from = 0;

@@ -406,7 +406,7 @@ wasi_path_readlink(struct call *call, struct wasi *wasi)
 		return end;
 	got = min_u64(bytes, call->completion->data_bytes);
 	if (got)
-		memcpy(to, call->completion->data, got);
+		memcpy(to, call->completion->data, (size_t)got);
 	store_word(result, got, 4);
 	return answer(call, WASI_ESUCCESS);
 }
