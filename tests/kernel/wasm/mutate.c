@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/grow.h"
 #include "tests/kernel/wasm/load.h"
 
 static struct loading l;
@@ -70,6 +71,38 @@ Test(mutate, truncation_at_every_byte_is_refused)
 	cr_assert_eq(loaded, 5, "%u", loaded);
 	cr_assert(try_load(w.at, w.count));
 	wasm_free(&w);
+}
+
+/* A program grown from so many bytes that follow from the seed. */
+static void
+grown(struct wasm_bytes *w, uint64_t seed, unsigned count)
+{
+	uint8_t dice[64];
+
+	for (unsigned i = 0; i < count; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		dice[i] = (uint8_t)(seed >> 56);
+	}
+	grow_module(w, dice, count);
+}
+
+Test(mutate, programs_are_cut_and_flipped_too)
+{
+	for (unsigned seed = 1; seed <= 6; seed++) {
+		struct wasm_bytes w;
+
+		grown(&w, seed, 10 * seed);
+		cr_assert(try_load(w.at, w.count), "%s", l.report.text);
+		for (size_t count = 0; count < w.count; count++) {
+			(void)try_load(w.at, count);
+			for (unsigned bit = 0; bit < 8; bit++) {
+				w.at[count] ^= (uint8_t)(1u << bit);
+				(void)try_load(w.at, w.count);
+				w.at[count] ^= (uint8_t)(1u << bit);
+			}
+		}
+		wasm_free(&w);
+	}
 }
 
 Test(mutate, every_bit_flips_without_harm)
