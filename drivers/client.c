@@ -188,7 +188,7 @@ device_reap(struct device *device, bool wait, struct device_completion *ret_comp
 		brokered_move(client);
 		if (finished_take(client, ret_completion))
 			return true;
-		if (client->poke_new || client->failed) {
+		if (client->poke_new) {
 			client->poke_new = false;
 			return false;
 		}
@@ -342,6 +342,7 @@ client_enable(struct client *client, struct report *report)
 
 	if (error)
 		report_say(report, UINT64_MAX, "enabling the ring: %s", strerror(-error));
+	client->enabled = !error;
 	return error;
 }
 
@@ -353,7 +354,8 @@ client_device(struct client *client)
 
 /* --- other messages ------------------------------------------------------------------ */
 
-/* The broker wakes us whenever it has taken messages, so room comes. */
+/* The broker wakes us whenever it has taken messages, so room comes; but not
+ * before the ring is enabled. */
 static bool
 message_wait(struct client *client)
 {
@@ -361,7 +363,7 @@ message_wait(struct client *client)
 		client_drain(client);
 		if (message_room(client))
 			return true;
-		if (client->failed)
+		if (!client->enabled)
 			return false;
 		client_flush(client, RING_WAIT_ONE);
 	}
@@ -411,14 +413,14 @@ client_end(struct client *client, const void *record, size_t bytes)
 	if (bytes > WIRE_RECORD_BYTES)
 		return -E2BIG;
 	if (!message_wait(client))
-		return client->failed;
+		return -EAGAIN;
 	if (bytes)
 		memcpy(client->shared + client->start->record_at, record, bytes);
 	message = message_begin(client, WIRE_END);
 	message->length = bytes;
 	message_send(client);
 	client_flush(client, RING_GO_ON);
-	return client->failed;
+	return 0;
 }
 
 uint32_t

@@ -50,7 +50,9 @@ int client_enable(struct client *client, struct report *report);
 void client_ready(struct client *client);
 struct device *client_device(struct client *client);
 
-/* Words for people, through the broker; cut at 8 KiB. May wait for room. */
+/* Words for people, through the broker; cut at 8 KiB. May wait for room. Before
+ * client_enable() they, and a record, are heard when the worker ends; what has
+ * no room is then lost. */
 void client_log(struct client *client, uint32_t level, const char *text, size_t bytes);
 /* Last words: kept in shared memory, no system call; for must_say. */
 void client_trail(struct client *client, const char *text, size_t bytes);

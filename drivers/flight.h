@@ -81,8 +81,8 @@ struct client {
 	uint32_t pokes;    /* bits not yet told by client_poked() */
 	bool poke_new;     /* reap() has not yet returned false for them */
 	bool wake_due;     /* the broker has not been woken for the last message */
+	bool enabled;      /* the ring takes entries */
 	bool listening;    /* the poll on our eventfd is armed */
-	int failed;        /* the ring refused to be entered: -errno */
 };
 
 /* user_data: part << 48 | generation << 16 (32 bits) | index. The part tells

@@ -16,7 +16,7 @@
 #include "drivers/staging.h"
 #include "kernel/base/fits.h"
 
-enum { HANDLES_DEFAULT = 1024, HANDLES_SPARE = 64, WORDS_MAX = 64 << 20 };
+enum { HANDLES_DEFAULT = 1024, HANDLES_SPARE = 64, WORDS_MAX = 64 << 20, LISTINGS_MAX = 128 << 20 };
 
 /* --- made and unmade ------------------------------------------------------------ */
 
@@ -73,6 +73,9 @@ broker_new(const struct broker_config *config, struct report *report, struct bro
 		return -ENOMEM;
 	broker->ring_fd = broker->shared_fd = broker->store_fd = broker->pid_fd = -1;
 	broker->broker_event = broker->worker_event = -1;
+	broker->listing_bytes_max = LISTINGS_MAX;
+	/* Past a file size limit a write is short, then EFBIG; not our end. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	broker->store_bytes = round_up(config->store_bytes, 4096);
 	broker->handles_count = handles_bound(wanted + WIRE_SLOT_FIRST);
 	broker->handles = calloc(broker->handles_count, sizeof *broker->handles);

@@ -62,7 +62,7 @@ handle_close(struct broker *broker, uint32_t number)
 		(void)close(handle->fd);
 		broker->grants[handle->grant].counts.handles--;
 	}
-	broker_listing_free(handle->listing);
+	broker_listing_free(broker, handle->listing);
 	handle_give(broker, number);
 }
 

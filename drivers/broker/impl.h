@@ -83,6 +83,7 @@ struct broker {
 	bool cut_failed, ready, recorded, exited;
 	uint8_t *record;
 	size_t record_bytes;
+	uint64_t listing_bytes, listing_bytes_max; /* held for all handles together */
 	struct wire_request message; /* the copy that is looked at */
 };
 
@@ -117,7 +118,7 @@ int path_open(int dir, const char *path, uint64_t flags, uint64_t mode);
 /* list.c */
 int64_t list_serve(struct broker *broker, struct broker_handle *handle,
 	const struct wire_request *request, uint32_t *ret_bytes);
-void broker_listing_free(struct listing *listing);
+void broker_listing_free(struct broker *broker, struct listing *listing);
 
 /* transfer.c */
 int64_t transfer_serve(struct broker *broker, const struct broker_handle *handle,

@@ -4,7 +4,8 @@
  *
  * So two runs over the same names see the same order, whatever the file system
  * says, and an entry's index stays good while files come and go. Asking for
- * entry 0 reads the directory anew. In a root ".." is the root itself. */
+ * entry 0 reads the directory anew. In a root ".." is the root itself. All that
+ * are kept share one limit: a guest must not fill the broker's memory. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include "drivers/broker/impl.h"
 #include "drivers/errors.h"
 
-enum { LISTING_BYTES_MAX = 256 << 20, READ_BYTES = 64 << 10 };
+enum { READ_BYTES = 64 << 10 };
 
 struct listing {
 	uint32_t count;
@@ -25,6 +26,7 @@ struct listing {
 	uint8_t *bytes; /* records as DEVICE_LIST gives them */
 	size_t used, room;
 	uint32_t at_room;
+	bool kept; /* counted in the broker's listing_bytes */
 };
 
 struct linux_dirent64 { /* the kernel's; in no header of libc */
@@ -34,16 +36,6 @@ struct linux_dirent64 { /* the kernel's; in no header of libc */
 	uint8_t d_type;
 	char d_name[];
 };
-
-void
-broker_listing_free(struct listing *listing)
-{
-	if (!listing)
-		return;
-	free(listing->at);
-	free(listing->bytes);
-	free(listing);
-}
 
 static uint8_t
 type_of(uint8_t type)
@@ -75,12 +67,39 @@ name_bytes_at(const uint8_t *record)
 	       (uint32_t)record[11] << 24;
 }
 
+static uint64_t
+held(const struct listing *listing)
+{
+	return listing->room + listing->at_room * sizeof *listing->at;
+}
+
+void
+broker_listing_free(struct broker *broker, struct listing *listing)
+{
+	if (!listing)
+		return;
+	if (listing->kept)
+		broker->listing_bytes -= held(listing);
+	free(listing->at);
+	free(listing->bytes);
+	free(listing);
+}
+
+/* Grows one of the two arrays if the limit allows. NULL: it does not. */
+static void *
+grow(struct broker *broker, struct listing *listing, void *old, uint64_t from, uint64_t to)
+{
+	if (broker->listing_bytes + held(listing) + (to - from) > broker->listing_bytes_max)
+		return NULL;
+	return realloc(old, to);
+}
+
 static int
-room_make(struct listing *listing, size_t bytes)
+room_make(struct broker *broker, struct listing *listing, size_t bytes)
 {
 	if (listing->room - listing->used < bytes) {
 		const size_t room = (listing->room + bytes) * 2;
-		uint8_t *more = room > LISTING_BYTES_MAX ? NULL : realloc(listing->bytes, room);
+		uint8_t *more = grow(broker, listing, listing->bytes, listing->room, room);
 
 		if (!more)
 			return -ENOMEM;
@@ -89,7 +108,8 @@ room_make(struct listing *listing, size_t bytes)
 	}
 	if (listing->count == listing->at_room) {
 		const uint32_t room = listing->at_room ? listing->at_room * 2 : 64;
-		uint32_t *more = realloc(listing->at, room * sizeof *more);
+		uint32_t *more = grow(broker, listing, listing->at, listing->at_room * sizeof *more,
+			room * sizeof *more);
 
 		if (!more)
 			return -ENOMEM;
@@ -100,10 +120,11 @@ room_make(struct listing *listing, size_t bytes)
 }
 
 static int
-entry_add(struct listing *listing, uint64_t inode, uint8_t type, const char *name)
+entry_add(struct broker *broker, struct listing *listing, uint64_t inode, uint8_t type,
+	const char *name)
 {
 	const size_t name_bytes = strlen(name);
-	const int error = room_make(listing, DEVICE_ENTRY_BYTES + name_bytes);
+	const int error = room_make(broker, listing, DEVICE_ENTRY_BYTES + name_bytes);
 	uint8_t *at;
 
 	if (error)
@@ -137,7 +158,7 @@ names_compare(const void *left, const void *right, void *arg)
 
 /* `here` is the inode that ".." shall show, 0: its own. */
 static int
-broker_listing_read(struct listing *listing, int fd, uint64_t here)
+broker_listing_read(struct broker *broker, struct listing *listing, int fd, uint64_t here)
 {
 	uint8_t *buffer = malloc(READ_BYTES);
 	int error = buffer ? 0 : -ENOMEM;
@@ -154,8 +175,8 @@ broker_listing_read(struct listing *listing, int fd, uint64_t here)
 				(const struct linux_dirent64 *)(const void *)(buffer + at);
 			const bool up = here && strcmp(entry->d_name, "..") == 0;
 
-			error = entry_add(listing, up ? here : entry->d_ino, type_of(entry->d_type),
-				entry->d_name);
+			error = entry_add(broker, listing, up ? here : entry->d_ino,
+				type_of(entry->d_type), entry->d_name);
 			at += entry->d_reclen;
 		}
 	}
@@ -184,14 +205,16 @@ broker_listing_renew(struct broker *broker, struct broker_handle *handle)
 	if (!error && is_root && fstat(fd, &stat) < 0)
 		error = -errno;
 	if (!error)
-		error = broker_listing_read(listing, fd, stat.st_ino);
+		error = broker_listing_read(broker, listing, fd, stat.st_ino);
 	if (fd >= 0)
 		(void)close(fd);
 	if (error) {
-		broker_listing_free(listing);
+		broker_listing_free(broker, listing);
 		return error;
 	}
-	broker_listing_free(handle->listing);
+	broker_listing_free(broker, handle->listing);
+	listing->kept = true;
+	broker->listing_bytes += held(listing);
 	handle->listing = listing;
 	return 0;
 }

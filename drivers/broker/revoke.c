@@ -93,7 +93,7 @@ handle_cut(struct broker *broker, uint32_t number)
 	const struct wire_reply reply = {.kind = WIRE_CUT, .tag = number};
 
 	(void)close(handle->fd);
-	broker_listing_free(handle->listing);
+	broker_listing_free(broker, handle->listing);
 	broker->grants[handle->grant].counts.handles--;
 	*handle = (struct broker_handle){
 		.fd = -1, .state = HANDLE_CUT, .grant = handle->grant, .mode = handle->mode};

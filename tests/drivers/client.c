@@ -201,6 +201,21 @@ Test(client, a_file_is_truncated_allocated_and_synced)
 		0, "a directory");
 }
 
+/* Before Linux 6.9 the ring has no truncation. */
+Test(client, the_broker_truncates_where_the_ring_cannot)
+{
+	struct device_request request = {.op = DEVICE_TRUNCATE, .offset = 2};
+
+	side_open(&side);
+	side_file(&side, "a", "hello");
+	side.client->start->ops &= ~(UINT64_C(1) << RING_FTRUNCATE);
+	request.handle = open_file("a", DEVICE_FOR_READ | DEVICE_FOR_WRITE);
+	cr_assert_eq(side_go(&side, request).result, 0);
+	cr_assert_eq(side_read(&side, request.handle, 0, 10), 2);
+	request.handle = open_file("a", DEVICE_FOR_READ);
+	cr_assert_eq(side_go(&side, request).result, -DEVICE_EINVAL);
+}
+
 Test(client, the_file_size_limit_is_an_answer)
 {
 	const struct rlimit limit = {4096, RLIM_INFINITY};

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/drivers/side.h"
@@ -401,6 +403,84 @@ Test(files, a_large_directory_is_listed_whole)
 		at += (uint64_t)count;
 	cr_assert_eq(count, 0);
 	cr_assert_eq(at, 2000 + 11);
+}
+
+Test(files, listings_are_kept_within_a_limit)
+{
+	char names[16384];
+	int64_t second;
+
+	for (int i = 0; i < 100; i++) {
+		(void)snprintf(names, sizeof names, "d/a-rather-long-name-%d", i);
+		side_file(&side, names, "");
+	}
+	cr_assert_gt(list(0, 4096, names), 0);
+	side.broker->listing_bytes_max = side.broker->listing_bytes + 2000;
+	second = side_try(&side, "d", R);
+	cr_assert_eq(side_go(&side, (struct device_request){.op = DEVICE_LIST,
+					    .handle = (uint32_t)second, .bytes = 4096})
+			     .result,
+		-DEVICE_ENOMEM);
+	cr_assert_gt(list(2, 4096, names), 0, "what is kept stays");
+	(void)side_go(&side, (struct device_request){.op = DEVICE_CLOSE, .handle = side.dir});
+	cr_assert_eq(side.broker->listing_bytes, 0);
+}
+
+/* Another process exchanges a directory and a link that leads out, as fast as it
+ * can: no open ever lands outside. */
+Test(files, a_race_of_renames_never_leads_out)
+{
+	static const char *const paths[] = {
+		"sw/f", "sw/../f", "sw/d2/f", "sw/../../outside/f", "d/../sw/f"};
+	char outside[96], text[8];
+	int inside = 0, refused = 0, status;
+	pid_t attacker;
+
+	(void)snprintf(outside, sizeof outside, "%s-outside", side.path);
+	cr_assert_eq(mkdir(outside, 0777), 0);
+	cr_assert_eq(mkdirat(side.path_fd, "sw", 0777), 0);
+	cr_assert_eq(mkdirat(side.path_fd, "sw/d2", 0777), 0);
+	side_file(&side, "sw/f", "in");
+	side_file(&side, "sw/d2/f", "in");
+	cr_assert_eq(symlinkat(outside, side.path_fd, "trap"), 0);
+	{
+		const int fd = open(outside, O_RDONLY | O_DIRECTORY);
+		const int file = openat(fd, "f", O_CREAT | O_WRONLY, 0666);
+
+		cr_assert_eq(write(file, "OUT", 3), 3);
+		(void)close(file);
+		(void)close(fd);
+	}
+	attacker = fork();
+	if (attacker == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;) {
+			(void)renameat2(side.path_fd, "sw", side.path_fd, "trap", RENAME_EXCHANGE);
+			(void)renameat(side.path_fd, "sw/d2", side.path_fd, "moved");
+			(void)renameat(side.path_fd, "moved", side.path_fd, "sw/d2");
+		}
+	}
+	for (int i = 0; i < 4000; i++) {
+		const int64_t handle =
+			side_try(&side, paths[i % (int)(sizeof paths / sizeof paths[0])], R | F);
+
+		if (handle <= 0) {
+			refused++;
+			continue;
+		}
+		inside++;
+		cr_assert_gt(side_read(&side, (uint32_t)handle, 0, sizeof text), 0);
+		cr_assert_neq(side.data[0], 'O', "an open landed outside");
+		(void)side_go(&side,
+			(struct device_request){.op = DEVICE_CLOSE, .handle = (uint32_t)handle});
+	}
+	(void)kill(attacker, SIGKILL);
+	cr_assert_eq(waitpid(attacker, &status, 0), attacker);
+	cr_assert(inside > 0 && refused > 0, "%d inside, %d refused: no race", inside, refused);
+	(void)strcat(outside, "/f");
+	cr_assert_eq(unlink(outside), 0);
+	outside[strlen(outside) - 2] = '\0';
+	cr_assert_eq(rmdir(outside), 0);
 }
 
 Test(files, what_is_above_a_root_is_not_told)

@@ -136,8 +136,14 @@ worker(const char *mode)
 	uint32_t count;
 
 	report_clear(&report);
-	if (client_open(WIRE_FD_RING, WIRE_FD_SHARED, &report, &client) ||
-		client_enable(client, &report))
+	if (client_open(WIRE_FD_RING, WIRE_FD_SHARED, &report, &client))
+		return 98;
+	if (strcmp(mode, "unwalled") == 0) {
+		for (int i = 0; i < WIRE_REQUESTS + 5; i++)
+			client_log(client, BROKER_LOG_ERROR, "no walls", 8);
+		return 4;
+	}
+	if (client_enable(client, &report))
 		return 98;
 	device = client_device(client);
 	grants = client_grants(client, &count);
@@ -316,6 +322,11 @@ test_ends(void)
 	check(outcome.end == BROKER_EXITED && outcome.code == 3 && !outcome.ready && !outcome.recorded,
 		"an end before READY is told");
 	end("an early end");
+
+	outcome = run("unwalled");
+	check(outcome.code == 4 && logs == WIRE_REQUESTS && log_bytes == 8,
+		"what it says before its walls are up is heard at its end");
+	end("an end without walls");
 
 	outcome = run("crash");
 	check(outcome.end == BROKER_KILLED && outcome.signal == SIGABRT, "a crash is told");
