@@ -149,6 +149,15 @@ progress(struct call *call, uint64_t bytes)
 	return done;
 }
 
+enum call_end
+no_space(struct call *call, struct wasi *wasi)
+{
+	if (!call->domain->stop_when_dry)
+		return answer(call, WASI_ENOMEM);
+	call->domain->stop.need = wasi->need;
+	return CALL_FULL;
+}
+
 bool
 charge(struct call *call, uint64_t more)
 {
@@ -253,6 +262,7 @@ wasi_take(struct wasi *wasi, uint64_t bytes)
 	const uint64_t cost = heap_cost(bytes);
 	void *block;
 
+	wasi->need = cost;
 	if (!bank_take(&wasi->domain->bank, cost))
 		return NULL;
 	block = heap_take(wasi->state->heap, bytes);

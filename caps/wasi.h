@@ -112,6 +112,7 @@ struct wasi {
 	uint32_t asked; /* opening_ready()'s */
 	int call_number; /* which row of wasi.def */
 	bool denied;     /* it was refused: stop_on_denied looks here */
+	uint64_t need;   /* what the bank had no room for */
 
 	struct caps_why *whys; /* WASI_WHY_MAX of them; the oldest first */
 	uint32_t whys_count;
@@ -139,6 +140,11 @@ enum call_end answer(struct call *call, enum wasi_errno error);
 /* How far a long call is, of `bytes`: what it asks for may have been changed
  * since it began, by whoever may change the domain's memory. */
 uint64_t *progress(struct call *call, uint64_t bytes);
+/* Answers that the bank has no room, which wasi_take() found; or stops, if the
+ * domain stops when dry: then nothing was changed and the call runs again. */
+enum call_end no_space(struct call *call, struct wasi *wasi);
+/* Has the bank room for one more descriptor over something opened at a path? */
+bool fd_room(struct wasi *wasi, uint64_t path_bytes);
 /* Charges the call's whole price, `more` beside its fixed part. */
 bool charge(struct call *call, uint64_t more);
 /* From a device's result below 0. */
@@ -178,7 +184,8 @@ load_word(const uint8_t *at, unsigned width)
 struct wasi_fd *fd_at(struct wasi *wasi, uint32_t number); /* NULL: not open */
 /* The key of a descriptor: its slot's, or a void key. */
 const struct key *fd_key(struct wasi *wasi, const struct wasi_fd *fd);
-/* The lowest free number, made to exist; -1: too many, or no space. */
+/* The lowest free number, made to exist; -1: no space, or, with fds_count ==
+ * WASI_FDS_MAX, too many. */
 int32_t fd_free(struct wasi *wasi);
 /* Puts a key into a slot of the domain's and a descriptor over it; -1: no space. */
 int32_t fd_over_key(struct wasi *wasi, const struct key *key, enum wasi_what what);
@@ -240,9 +247,9 @@ void inode_closed(struct wasi *wasi, uint32_t root, uint64_t inode); /* a descri
 /* The domain made or changed it now: its times, where the key does not tell real ones. */
 void inode_touch(struct call *call, struct wasi *wasi, const struct key *key, uint64_t inode,
 	uint32_t fstflags, uint64_t access_ns, uint64_t modify_ns);
-/* A stat as guests see it, into 64 bytes of their memory; false: no space. */
-bool stat_put(struct wasi *wasi, const struct key *key, const struct device_stat *stat,
-	uint8_t *to);
+/* Answers with a stat as guests see it, in 64 bytes of their memory. */
+enum call_end stat_answer(struct call *call, struct wasi *wasi, const struct key *key,
+	const struct device_stat *stat, uint8_t *to);
 void stat_put_synthetic(struct path path, uint8_t *to);
 uint8_t filetype_of(uint8_t device_type);
 /* fst_flags to the device's; false: both of a pair. */

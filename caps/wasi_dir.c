@@ -91,6 +91,8 @@ take_piece(struct wasi *wasi, struct listing *listing, uint32_t root,
 	return true;
 }
 
+enum list_stage { LIST_FIRST, LIST_ON };
+
 /* Reads on until the listing is complete. False: return *ret_end. */
 static bool
 list_device(struct call *call, struct wasi *wasi, struct wasi_fd *fd, enum call_end *ret_end)
@@ -118,7 +120,9 @@ list_device(struct call *call, struct wasi *wasi, struct wasi_fd *fd, enum call_
 		listing->complete = call->completion->result == 0;
 		if (!take_piece(wasi, listing, opening_of(wasi->state, key)->root, call->completion)) {
 			listing_free(wasi, fd);
-			*ret_end = answer(call, WASI_ENOMEM);
+			call_consume(call);
+			wasi->stage = LIST_FIRST; /* with more room it is read from the start */
+			*ret_end = no_space(call, wasi);
 			return false;
 		}
 		call_consume(call);
@@ -257,8 +261,6 @@ list_put(struct call *call, struct listing *listing, uint64_t cookie, uint8_t *t
 	return answer(call, WASI_ESUCCESS);
 }
 
-enum { LIST_FIRST, LIST_ON };
-
 /* False: no space. Only the call's first run begins a listing anew. */
 static bool
 list_begin(struct wasi *wasi, struct wasi_fd *fd, uint64_t cookie)
@@ -298,7 +300,8 @@ wasi_fd_readdir(struct call *call, struct wasi *wasi)
 		return end;
 	if (!list_begin(wasi, fd, arg64(call, 3))) {
 		listing_free(wasi, fd);
-		return answer(call, WASI_ENOMEM);
+		wasi->stage = LIST_FIRST;
+		return no_space(call, wasi);
 	}
 	if (!list_device(call, wasi, fd, &end))
 		return end;

@@ -47,6 +47,21 @@ fd_free(struct wasi *wasi)
 	return (int32_t)(more == 16 ? 0 : more / 2);
 }
 
+bool
+fd_room(struct wasi *wasi, uint64_t path_bytes)
+{
+	const struct domain *domain = wasi->domain;
+	uint64_t bytes = heap_cost(sizeof(struct opening)) + heap_cost(path_bytes);
+	uint32_t slot = 0;
+
+	while (slot < domain->slots_count && !key_is_void(&domain->slots[slot]))
+		slot++;
+	if (slot == domain->slots_count) /* the kernel doubles them */
+		bytes += heap_cost((2 * (uint64_t)domain->slots_count + 8) * sizeof *domain->slots);
+	wasi->need = bytes;
+	return bank_room(&domain->bank) >= bytes;
+}
+
 int32_t
 fd_over_key(struct wasi *wasi, const struct key *key, enum wasi_what what)
 {

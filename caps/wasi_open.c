@@ -113,7 +113,7 @@ open_came(struct call *call, struct wasi *wasi, const struct open *open)
 	const struct device_completion *completion = call->completion;
 	const int32_t number = open_keep(wasi, open, completion);
 
-	if (number < 0)
+	if (number < 0) /* never stops: the file may have been made by now */
 		return answer(call, WASI_ENOMEM);
 	if (wasi->stage == OPEN_MAKE)
 		parent_changed(call, wasi, open->place, WORD_PARENT);
@@ -186,7 +186,7 @@ open_key_over(struct call *call, struct wasi *wasi, const struct open *open, con
 	const int32_t number =
 		fd_over_key(wasi, &copy, key->kind == KIND_file ? FD_FILE : FD_STREAM);
 
-	return number < 0 ? answer(call, WASI_ENOMEM) : open_done(call, wasi, open, number);
+	return number < 0 ? no_space(call, wasi) : open_done(call, wasi, open, number);
 }
 
 static enum call_end
@@ -237,7 +237,7 @@ open_synthetic(struct call *call, struct wasi *wasi, const struct open *open)
 		return answer(call, WASI_EISDIR);
 	name = path.bytes && number >= 0 ? wasi_take(wasi, path.bytes) : NULL;
 	if (number < 0 || (path.bytes && !name))
-		return answer(call, WASI_ENOMEM);
+		return no_space(call, wasi);
 	if (name)
 		memcpy(name, path.text, path.bytes);
 	wasi->fds[number] = (struct wasi_fd){.what = FD_SYNTHETIC,
@@ -315,6 +315,9 @@ wasi_path_open(struct call *call, struct wasi *wasi)
 	open.base = arg64(call, 5) & open.directory->inheriting;
 	open.inheriting = arg64(call, 6) & open.directory->inheriting;
 	if (fd_free(wasi) < 0)
-		return answer(call, WASI_EMFILE);
+		return wasi->fds_count == WASI_FDS_MAX ? answer(call, WASI_EMFILE)
+						       : no_space(call, wasi);
+	if (!fd_room(wasi, WASI_PATH_MAX))
+		return no_space(call, wasi);
 	return open_at(call, wasi, &open, dirflags);
 }

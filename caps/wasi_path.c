@@ -425,15 +425,14 @@ stat_key(struct call *call, struct wasi *wasi, const struct place *place, uint8_
 			.type = stream_is_tty(wasi->state, key) ? DEVICE_TYPE_CHARACTER
 								: DEVICE_TYPE_UNKNOWN};
 
-		return answer(call, stat_put(wasi, key, &stat, to) ? WASI_ESUCCESS : WASI_ENOMEM);
+		return stat_answer(call, wasi, key, &stat, to);
 	}
 	rc = file_stat(wasi->state, key, &request);
 	if (rc)
 		return refuse(call, wasi, rc, key, place->path, "the name has no key");
 	if (!asked(call, wasi, &request, place, &end))
 		return end;
-	return answer(call,
-		stat_put(wasi, key, &call->completion->stat, to) ? WASI_ESUCCESS : WASI_ENOMEM);
+	return stat_answer(call, wasi, key, &call->completion->stat, to);
 }
 
 enum call_end
@@ -469,9 +468,7 @@ wasi_path_filestat_get(struct call *call, struct wasi *wasi)
 			"the key is not for reading");
 	if (!asked(call, wasi, &request, &place, &end))
 		return end;
-	return answer(call, stat_put(wasi, key_of(wasi, &place), &call->completion->stat, to)
-			? WASI_ESUCCESS
-			: WASI_ENOMEM);
+	return stat_answer(call, wasi, key_of(wasi, &place), &call->completion->stat, to);
 }
 
 enum call_end

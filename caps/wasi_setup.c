@@ -62,7 +62,7 @@ wasi_end(struct domain *domain)
 }
 
 static int
-no_space(struct report *report, const char *what)
+setup_no_space(struct report *report, const char *what)
 {
 	report_say(report, UINT64_MAX, "the storage limit does not hold the program's %s; raise --mem",
 		what);
@@ -78,7 +78,7 @@ strings_set(struct wasi *wasi, struct strings *to, const char *const *from, uint
 	for (uint32_t i = 0; i < count; i++)
 		bytes += strlen(from[i]) + 1;
 	if (bytes > INT32_MAX || (bytes && !(to->bytes = wasi_take(wasi, bytes))))
-		return no_space(report, what);
+		return setup_no_space(report, what);
 	to->used = (uint32_t)bytes;
 	to->count = count;
 	bytes = 0;
@@ -164,7 +164,7 @@ caps_wasi_name(struct domain *domain, const struct key *key, const char *path,
 	if (!error)
 		error = name_add(wasi, normal, bytes, key);
 	if (error == -ENOSPC)
-		(void)no_space(report, "names");
+		(void)setup_no_space(report, "names");
 	return error;
 }
 
@@ -291,7 +291,7 @@ caps_wasi_setup(struct domain *domain, const struct wasi_config *config, struct 
 	if (!error)
 		error = keys_set(wasi, config, report);
 	if (error == -ENOSPC)
-		(void)no_space(report, "keys");
+		(void)setup_no_space(report, "keys");
 	wasi->stop_on_denied = config->stop_on_denied;
 	return error;
 }

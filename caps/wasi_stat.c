@@ -211,7 +211,7 @@ put_filestat(uint8_t *to, uint64_t dev, uint64_t number, const struct device_sta
 	store_word(to + 56, stat->change_ns, 8);
 }
 
-bool
+static bool
 stat_put(struct wasi *wasi, const struct key *key, const struct device_stat *stat, uint8_t *to)
 {
 	const struct opening *o = opening_of(wasi->state, key);
@@ -227,6 +227,13 @@ stat_put(struct wasi *wasi, const struct key *key, const struct device_stat *sta
 	}
 	put_filestat(to, root_at(wasi->state, o->root)->number, entry ? entry->number : 0, &seen);
 	return true;
+}
+
+enum call_end
+stat_answer(struct call *call, struct wasi *wasi, const struct key *key,
+	const struct device_stat *stat, uint8_t *to)
+{
+	return stat_put(wasi, key, stat, to) ? answer(call, WASI_ESUCCESS) : no_space(call, wasi);
 }
 
 void
@@ -306,8 +313,7 @@ wasi_fd_filestat_get(struct call *call, struct wasi *wasi)
 		return call_submit(call, &request);
 	if (call->completion->result < 0)
 		return device_answer(call, wasi, call->completion->result, key, (struct path){0});
-	return answer(call, stat_put(wasi, key, &call->completion->stat, to) ? WASI_ESUCCESS
-									       : WASI_ENOMEM);
+	return stat_answer(call, wasi, key, &call->completion->stat, to);
 }
 
 enum call_end
