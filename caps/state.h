@@ -97,6 +97,11 @@ uint32_t opening_new(struct caps_state *state, const struct opening *like);
 void opening_end(struct caps_state *state, uint32_t index);
 struct opening *opening_of(struct caps_state *state, const struct key *key); /* NULL: void */
 
+/* A key to an opening; its grant is the root's own. */
+struct key key_to(struct caps_state *state, uint32_t opening, uint32_t rights);
+/* Room for one more element of `bytes` in an array of the state. */
+bool array_room(struct heap *heap, void **array, uint32_t count, uint32_t *room, uint64_t bytes);
+
 /* What a key means: RC_OK and its opening (which may be LOST or GONE), or why not. */
 enum rc key_use(struct caps_state *state, const struct key *key, enum kind_id kind, uint32_t rights,
 	struct opening **ret_opening);
@@ -107,7 +112,7 @@ enum rc key_use(struct caps_state *state, const struct key *key, enum kind_id ki
 bool opening_ready(struct call *call, struct caps_state *state, uint32_t index, uint32_t *asked,
 	enum call_end *ret_end);
 
-/* struct kind's columns for keys with an opening. */
+/* struct kind's columns for keys with an opening (root_image.c). */
 void root_image_write(struct world *world, const struct key *key, struct sink *sink);
 bool root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	struct key *ret_key);

@@ -255,7 +255,7 @@ uint8_t filetype_of(uint8_t device_type);
 /* fst_flags to the device's; false: both of a pair. */
 bool times_flags(uint32_t fstflags, uint32_t *ret_flags);
 
-/* --- wasi_path.c ---------------------------------------------------------------- */
+/* --- wasi_names.c ---------------------------------------------------------------- */
 
 /* Looks at the directory a name is in, before it is changed, if the domain keeps
  * times for its key: words[word] is its inode then, and the stage the next. Only
