@@ -20,6 +20,8 @@ buffer_put(struct sink *sink, const void *data, size_t bytes)
 {
 	struct buffer *buffer = (struct buffer *)sink;
 
+	if (!bytes)
+		return 0;
 	if (buffer->most && buffer->count + bytes > buffer->most)
 		return -ENOSPC;
 	if (buffer->count + bytes > buffer->room) {

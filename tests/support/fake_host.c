@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static bool
 fails(struct fake_host *fake, uint64_t bytes)
@@ -13,8 +14,10 @@ fails(struct fake_host *fake, uint64_t bytes)
 	return fake->reserved_max && bytes > fake->reserved_max - fake->reserved;
 }
 
-/* calloc of a large block is fresh zero pages: backed when touched. The block
- * is aligned by hand, and its true start kept in the word before it. */
+/* Address space, not memory: what a sanitizer would have to shadow in full. */
+static const uint64_t mapped_min = 2 << 20;
+
+/* A smaller block is aligned by hand, and its true start kept in the word before it. */
 static void *
 fake_reserve(struct host *host, uint64_t bytes)
 {
@@ -24,6 +27,15 @@ fake_reserve(struct host *host, uint64_t bytes)
 
 	if (bytes > SIZE_MAX - HOST_PAGE_BYTES || fails(fake, bytes))
 		return NULL;
+	if (bytes >= mapped_min) {
+		base = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (base == MAP_FAILED)
+			return NULL;
+		fake->reserved += bytes;
+		fake->reservations++;
+		return base;
+	}
 	block = calloc(1, (size_t)bytes + HOST_PAGE_BYTES);
 	if (!block)
 		return NULL;
@@ -42,9 +54,13 @@ fake_release(struct host *host, void *base, uint64_t bytes)
 
 	if (bytes > fake->reserved || !fake->reservations)
 		abort(); /* gave back what it never had */
-	memcpy(&block, (uint8_t *)base - sizeof block, sizeof block);
 	fake->reserved -= bytes;
 	fake->reservations--;
+	if (bytes >= mapped_min) {
+		(void)munmap(base, (size_t)bytes);
+		return;
+	}
+	memcpy(&block, (uint8_t *)base - sizeof block, sizeof block);
 	free(block);
 }
 

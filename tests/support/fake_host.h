@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fake_host.h - struct host on malloc, counted, failing when told.
+/* fake_host.h - struct host on malloc and mmap, counted, failing when told.
  *
  * Owns     every reservation handed out (so a test can ask that none is left)
  *          and the page store.
- * Never    makes a system call of its own; runs wherever a C library does. */
+ * Runs     on Linux of any kind of processor, under sanitizers too. */
 #pragma once
 
 #include <stdint.h>
