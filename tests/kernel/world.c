@@ -605,6 +605,62 @@ Test(world, one_that_returned_takes_another_entry)
 	cr_assert_eq(domain->pending.slots[0], 2);
 }
 
+/* What world_check() is for: each fault of ours is found by name. */
+Test(world, check_finds_a_ready_domain_in_no_queue, .signal = SIGABRT)
+{
+	make(LOOP, 0, BANK_NO_LIMIT)->state = DOMAIN_READY;
+	world_check(world);
+}
+
+Test(world, check_finds_gas_that_no_line_lost, .signal = SIGABRT)
+{
+	make(LOOP, 0, BANK_NO_LIMIT)->gas_guest = 1;
+	world_check(world);
+}
+
+Test(world, check_finds_a_request_that_is_not_its_own, .signal = SIGABRT)
+{
+	struct domain *domain = make(LOOP, 0, BANK_NO_LIMIT);
+
+	domain->state = DOMAIN_WAITING;
+	domain->request = 99;
+	world_check(world);
+}
+
+Test(world, check_finds_a_line_of_another_tree, .signal = SIGABRT)
+{
+	struct domain *domain = make(LOOP, 0, BANK_NO_LIMIT);
+	struct line other;
+
+	line_init(&other, NULL);
+	domain->line.superior = &other;
+	world_check(world);
+}
+
+static enum call_end
+submits_twice(struct call *call)
+{
+	struct device_request request = {.op = DEVICE_CLOCK};
+
+	(void)call_submit(call, &request);
+	return call_submit(call, &request);
+}
+
+Test(world, a_second_request_in_one_call_is_our_fault, .signal = SIGABRT)
+{
+	static const struct import_def imports[] = {{"test", "exit", "i:", submits_twice}, {0}};
+	static const struct import_def *const tables[] = {imports, NULL};
+	struct world_config config = *world_config(world);
+	struct caps caps = test_caps;
+
+	caps.import_tables = tables;
+	config.caps = &caps;
+	world = world_open(&config);
+	(void)go(make("(module (import \"test\" \"exit\" (func $f (param i32)))"
+		      "(func (export \"run\") (call $f (i32.const 1))))",
+		GAS_NO_LIMIT, BANK_NO_LIMIT));
+}
+
 /* Every allocation on the way fails once; nothing is kept, and the words say why. */
 Test(world, every_allocation_of_a_domain_may_fail)
 {
