@@ -112,7 +112,7 @@ device_submit(struct device *device, const struct device_request *request)
 	uint32_t piece = FLIGHT_NONE;
 	struct flight *flight;
 
-	if (!client->free)
+	if (!flight_left(client))
 		return -DEVICE_EAGAIN;
 	if (!refused && brokered && request->op != DEVICE_CLOSE &&
 		(client->brokered >= WIRE_REQUESTS || !message_room(client)))
@@ -258,11 +258,6 @@ tables_make(struct client *client)
 	client->handles = calloc(client->handles_count, sizeof *client->handles);
 	if (!client->flights || !client->handles)
 		return -ENOMEM;
-	for (uint32_t i = FLIGHTS; i-- > 0;) {
-		client->flights[i].piece = FLIGHT_NONE;
-		client->flights[i].next = client->free;
-		client->free = &client->flights[i];
-	}
 	for (uint32_t i = 0; i < count; i++)
 		client->handles[grants[i].handle].mode = (uint8_t)grants[i].mode;
 	return 0;

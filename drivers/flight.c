@@ -40,14 +40,22 @@ flight_find(struct client *client, uint64_t id)
 	return flight;
 }
 
+bool
+flight_left(const struct client *client)
+{
+	return client->free || client->fresh < FLIGHTS;
+}
+
 struct flight *
 flight_take(struct client *client, const struct device_request *request)
 {
-	struct flight *flight = client->free;
+	struct flight *flight =
+		client->free ? client->free : &client->flights[client->fresh++];
 	const uint32_t generation = flight->generation + 1;
 	struct flight **bucket = bucket_of(client, request->id);
 
-	client->free = flight->next;
+	if (client->free)
+		client->free = flight->next;
 	*flight = (struct flight){
 		.id = request->id,
 		.bucket = *bucket,

@@ -71,6 +71,7 @@ struct client {
 	uint8_t *staging_base;
 	struct staging staging;
 	struct flight *flights, *free, *first, *last; /* first..last: finished */
+	uint32_t fresh;      /* flights from here on were never used, nor touched */
 	struct flight *held; /* closes that wait, linked by next */
 	struct flight *buckets[FLIGHTS];
 	struct handle *handles;
@@ -95,6 +96,7 @@ enum {
 };
 
 /* flight.c */
+bool flight_left(const struct client *client);
 struct flight *flight_take(struct client *client, const struct device_request *request);
 void flight_free(struct client *client, struct flight *flight);
 struct flight *flight_find(struct client *client, uint64_t id);

@@ -80,11 +80,7 @@ broker_new(const struct broker_config *config, struct report *report, struct bro
 	broker->handles_count = handles_bound(wanted + WIRE_SLOT_FIRST);
 	broker->handles = calloc(broker->handles_count, sizeof *broker->handles);
 	error = broker->handles ? 0 : -ENOMEM;
-	for (uint32_t i = broker->handles_count; !error && i-- > WIRE_SLOT_FIRST;) {
-		broker->handles[i].fd = -1;
-		broker->handles[i].next = broker->handle_free;
-		broker->handle_free = i;
-	}
+	broker->handle_fresh = WIRE_SLOT_FIRST;
 	if (!error)
 		error = fence_make(broker, broker->handles_count, report);
 	if (!error) {
@@ -110,7 +106,7 @@ broker_free(struct broker *broker)
 		while (waitpid(broker->worker, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	for (uint32_t i = WIRE_SLOT_FIRST; broker->handles && i < broker->handles_count; i++)
+	for (uint32_t i = WIRE_SLOT_FIRST; broker->handles && i < broker->handle_fresh; i++)
 		if (broker->handles[i].state != HANDLE_FREE)
 			handle_close(broker, i);
 	for (uint32_t i = 0; i < broker->passed_count; i++)

@@ -231,7 +231,7 @@ serve_open(struct ask *ask)
 	flags |= asked & DEVICE_DIRECTORY ? O_DIRECTORY : 0;
 	if (asked & DEVICE_DIRECTORY && asked & DEVICE_CREATE)
 		return -DEVICE_EINVAL;
-	if (!ask->broker->handle_free)
+	if (!handle_left(ask->broker))
 		return -DEVICE_EMFILE; /* before anything is created or truncated */
 	fd = open_flagged(ask, flags);
 	return fd < 0 ? fd : open_finish(ask, fd);

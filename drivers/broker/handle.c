@@ -25,13 +25,19 @@ handle_give(struct broker *broker, uint32_t number)
 	broker->handle_free = number;
 }
 
+bool
+handle_left(const struct broker *broker)
+{
+	return broker->handle_free || broker->handle_fresh < broker->handles_count;
+}
+
 int
 handle_open(struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32_t grant)
 {
-	const uint32_t number = broker->handle_free;
-	struct broker_handle *handle = &broker->handles[number];
+	const uint32_t number = broker->handle_free ? broker->handle_free : broker->handle_fresh;
 	const bool slotted = !(mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED));
-	int error = number ? 0 : -EMFILE;
+	struct broker_handle *handle;
+	int error = handle_left(broker) ? 0 : -EMFILE;
 
 	must(HANDLE3, (rights & ~broker->grants[grant].wire.rights) == 0);
 	if (!error && slotted)
@@ -40,7 +46,11 @@ handle_open(struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32
 		(void)close(fd);
 		return error;
 	}
-	broker->handle_free = handle->next;
+	handle = &broker->handles[number];
+	if (broker->handle_free)
+		broker->handle_free = handle->next;
+	else
+		broker->handle_fresh++;
 	*handle = (struct broker_handle){.fd = fd,
 		.state = HANDLE_OPEN,
 		.mode = mode,

@@ -70,6 +70,7 @@ struct broker {
 	uint64_t words_bytes;
 	struct broker_handle *handles;
 	uint32_t handles_count, handle_free;
+	uint32_t handle_fresh; /* from here on never used, nor touched */
 	struct grant grants[WIRE_GRANTS];
 	uint32_t grants_count;
 	int passed[WIRE_PASSED_MAX];
@@ -98,6 +99,7 @@ int shared_make(struct broker *broker, struct report *report);
  * number, or -errno: -EMFILE when the table is full. */
 int handle_open(
 	struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32_t grant);
+bool handle_left(const struct broker *broker);
 void handle_close(struct broker *broker, uint32_t number); /* FREE again */
 struct broker_handle *handle_get(struct broker *broker, uint32_t number, int *ret_error);
 int slot_set(struct broker *broker, uint32_t slot, int fd); /* -1 empties */
