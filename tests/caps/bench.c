@@ -148,6 +148,7 @@ bench_open(struct bench *b)
 {
 	memset(b, 0, sizeof *b);
 	fake_host_init(&b->host);
+	b->host.reserved_max = 1 << 30; /* what a hostile image asks for may be more */
 	fake_device_init(&b->device, 1);
 	b->memory = calloc(1, BENCH_MEMORY);
 	world_begin(b);

@@ -371,6 +371,58 @@ Test(path, the_synthetic_root_has_the_keys)
 	cr_assert_eq(bench_open_path(&b, ROOT, ".", 0, RW, 0), -WASI_EISDIR);
 }
 
+/* Random paths through the root: never out of it, and by their letters what a
+ * walk over the names gives. */
+Test(path, random_paths_through_the_synthetic_root)
+{
+	static const char *const parts[] = {"data", "..", ".", "", "d", "f", "none"};
+	struct seed seed = {3};
+
+	cr_assert_eq(one("path_create_directory", DATA, "d"), 0);
+	make("d/f");
+	make("f");
+	for (int round = 0; round < 3000; round++) {
+		const char *stack[16];
+		char path[128] = "";
+		int depth = 0, fd;
+		bool out = false, exists = true;
+
+		for (uint64_t n = 1 + seed_below(&seed, 8); n; n--) {
+			const char *part = parts[seed_below(&seed, 7)];
+
+			strcat(path, part);
+			if (n > 1)
+				strcat(path, "/");
+			if (out || !*part || !strcmp(part, "."))
+				continue;
+			if (strcmp(part, "..")) {
+				stack[depth++] = part;
+				/* What is not there has nothing above it either, beneath a key. */
+				if (depth == 1)
+					continue;
+				exists = exists && !strcmp(stack[0], "data") &&
+					((depth == 2 && strcmp(part, "none") && strcmp(part, "data")) ||
+						(depth == 3 && !strcmp(stack[1], "d") && !strcmp(part, "f")));
+			} else if (!depth--) {
+				out = true;
+			}
+		}
+		if (!path[0] || path[0] == '/')
+			continue;
+		fd = bench_open_path(&b, ROOT, path, 0, R_ONLY, 0);
+		if (out)
+			cr_assert_eq(fd, -WASI_ENOTCAPABLE, "%s: %d", path, fd);
+		else if (depth == 0)
+			cr_assert_geq(fd, exists ? 0 : -WASI_ENOTDIR, "%s: %d", path, fd);
+		else if (strcmp(stack[0], "data"))
+			cr_assert_eq(fd, -WASI_ENOENT, "%s: %d", path, fd);
+		else if (!exists)
+			cr_assert(fd == -WASI_ENOENT || fd == -WASI_ENOTDIR || fd >= 0, "%s: %d", path, fd);
+		if (fd >= 0)
+			cr_assert_eq(bench_call(&b, "fd_close", (uint64_t)fd), 0);
+	}
+}
+
 static uint64_t
 counted(const char *name, bool denied)
 {
