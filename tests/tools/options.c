@@ -74,6 +74,18 @@ Test(options, two_dashes_end_them_and_one_dash_is_a_file)
 	options_done(&options);
 }
 
+Test(options, behind_an_image_they_are_still_ours)
+{
+	cr_assert_eq(PARSE(COMMAND_RESUME, "a.khi", "--gas", "+7", "--dir=d", "--", "--mem"), 0);
+	cr_assert_str_eq(options_value(&options, OPTION_GAS_MORE), "+7");
+	cr_assert_str_eq(options_value(&options, OPTION_DIR), "d");
+	cr_assert_eq(options.rest_count, 2);
+	cr_assert_str_eq(options.rest[0], "a.khi");
+	cr_assert_str_eq(options.rest[1], "--mem");
+	cr_assert_null(options.rest[2]);
+	options_done(&options);
+}
+
 Test(options, a_wrong_one_is_told_with_the_nearest)
 {
 	REFUSED("run has no option --gsa; did you mean --gas?", COMMAND_RUN, "--gsa=5", "a.wasm");

@@ -174,17 +174,20 @@ options_parse(enum command command, int argc, char **argv, struct report *report
 	struct options *ret_options)
 {
 	struct options options = {.command = command};
-	int at = 0, r = 0;
+	int at = 0, operands = 0, r = 0;
 
 	options.found = calloc((size_t)argc + 1, sizeof(*options.found));
 	if (!options.found)
 		return -ENOMEM;
-	while (!r && at < argc && argv[at][0] == '-' && argv[at][1]) {
-		if (!strcmp(argv[at], "--")) {
+	while (!r && at < argc) {
+		if (argv[at][0] != '-' || !argv[at][1]) {
+			if (command == COMMAND_RUN)
+				break; /* what follows FILE is the guest's */
+			argv[operands++] = argv[at++];
+		} else if (!strcmp(argv[at], "--")) {
 			at++;
 			break;
-		}
-		if (!strcmp(argv[at], "-h")) {
+		} else if (!strcmp(argv[at], "-h")) {
 			options.found[options.count++] = (struct option_found){OPTION_HELP, ""};
 			at++;
 		} else if (argv[at][1] == '-') {
@@ -199,8 +202,11 @@ options_parse(enum command command, int argc, char **argv, struct report *report
 		options_done(&options);
 		return r;
 	}
-	options.rest = argv + at;
-	options.rest_count = argc - at;
+	/* Operands found so far go before the rest; there is room, for they came
+	 * from before it. */
+	memmove(argv + at - operands, argv, (size_t)operands * sizeof(*argv));
+	options.rest = argv + at - operands;
+	options.rest_count = argc - at + operands;
 	*ret_options = options;
 	return 0;
 }
@@ -290,9 +296,10 @@ help_command(FILE *out, enum command command)
 			option->value ? option->value : "");
 		wrapped(out, option->summary);
 	}
+	if (command == COMMAND_RUN)
+		fputs("\nOptions stand before FILE; what follows it is the guest's.", out);
 	if (command == COMMAND_RUN || command == COMMAND_RESUME)
-		fputs("\nOptions stand before FILE; what follows it is the guest's. - and fd:N are files\n"
-		      "everywhere. Exit status: the guest's own; 134 trap, 152 out of gas, 137 out of\n"
+		fputs("\n- and fd:N are files everywhere. Exit status: the guest's own; 134 trap, 152 out of gas, 137 out of\n"
 		      "storage or killed, 124 --timeout, 77 a key is missing or was denied, 64 usage,\n"
 		      "65 bad module or image, 66 no such file, 70 our own fault.\n", out);
 }
