@@ -160,8 +160,6 @@ read_arguments(struct launch *launch)
 		say_error("%s takes one file; \"%s\" is one too many%s", command_rows[options->command].text,
 			options->rest[1],
 			start->flags & START_RESUME ? " (the guest's arguments are in its image)" : "");
-		if (option_like(options->command, options->rest[1]))
-			say_more("options stand before the file");
 		return EXIT_USAGE;
 	}
 	launch->file = options->rest[0];

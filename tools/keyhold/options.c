@@ -299,8 +299,8 @@ help_command(FILE *out, enum command command)
 	if (command == COMMAND_RUN)
 		fputs("\nOptions stand before FILE; what follows it is the guest's.", out);
 	if (command == COMMAND_RUN || command == COMMAND_RESUME)
-		fputs("\n- and fd:N are files everywhere. Exit status: the guest's own; 134 trap, 152 out of "
-		      "gas, 137 out of\n"
+		fputs("\n- and fd:N are files everywhere.\n"
+		      "Exit status: the guest's own; 134 trap, 152 out of gas, 137 out of\n"
 		      "storage or killed, 124 --timeout, 77 a key is missing or was denied, 64 usage,\n"
 		      "65 bad module or image, 66 no such file, 70 our own fault.\n", out);
 }
