@@ -202,7 +202,7 @@ grep -q 'exports no function _start; it exports: add, add64' "$WORK/err"
 ok "with what there is"
 
 # --- time and signals
-run $KH run --timeout 50ms --report r.json spin.wasm
+run $KH run --timeout 1s --report r.json spin.wasm
 is "--timeout is 124" "124 time" "$status $(field r.json 'r["end"]')"
 [ "$(field r.json 'r["gas"]["guest"]')" -gt 0 ]
 ok "and the gas is told"

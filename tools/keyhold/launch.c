@@ -205,23 +205,23 @@ read_options(struct launch *launch)
 
 /* --- files -------------------------------------------------------------------- */
 
+/* The file of an image, whose name the option left there. */
 static int
-open_new(struct new_file *file, const char *name)
+open_image(struct new_file *file)
 {
 	struct report report = {.offset = UINT64_MAX};
-	char *kept = file->name;
-	const bool standard = !strcmp(name, "-"); /* name may be what is kept */
-	const int r = new_file_open(file, name, &report);
+	char *name = file->name;
+	int r = 0;
 
-	free(kept);
-	if (!r && standard && isatty(file->fd)) {
+	if (new_file_open(file, name, &report)) {
+		say_error("%s", report.text);
+		r = EXIT_NO_FILE;
+	} else if (!strcmp(name, "-") && isatty(file->fd)) {
 		say_error("standard output is a terminal; an image is no text: name a file");
-		return EXIT_USAGE;
+		r = EXIT_USAGE;
 	}
-	if (!r)
-		return 0;
-	say_error("%s", report.text);
-	return EXIT_NO_FILE;
+	free(name);
+	return r;
 }
 
 static int
@@ -232,7 +232,7 @@ open_files(struct launch *launch)
 
 	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
 		if (launch->images[i].name)
-			r = open_new(&launch->images[i], launch->images[i].name);
+			r = open_image(&launch->images[i]);
 	if (!r && report_name && !strcmp(report_name, "-") && keys_image_on_stdout(launch)) {
 		say_error("an image and a report cannot both go to standard output: --report FILE or fd:N");
 		return EXIT_USAGE;

@@ -89,6 +89,7 @@ read_program(struct worker *worker, int fd)
 	uint8_t *bytes;
 	size_t got = 0;
 
+	worker->program = (const uint8_t *)""; /* even nothing lies somewhere */
 	if (fstat(fd, &stat))
 		return -errno;
 	if (!stat.st_size)
