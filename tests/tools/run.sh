@@ -246,8 +246,8 @@ is "an image is no module" 65 "$status"
 run $KH run --report /dev/full hello.wasm
 is "a report that could not be written is a failure" "74 hello" "$status $(out)"
 
-run $KH resume hello.wasm
-grep -q 'hello.wasm is a module, not an image; to run it: keyhold run hello.wasm' "$WORK/err"
+run $KH resume ./hello.wasm
+grep -q 'hello.wasm is a module, not an image; to run it: keyhold run ./hello.wasm' "$WORK/err"
 ok "a module given to resume is told"
 run $KH run t.khi
 grep -q 't.khi is an image; to go on from it: keyhold resume t.khi' "$WORK/err"

@@ -53,6 +53,7 @@ text dir-missing "$KH" run --dir no-such x.bin
 text file-key-missing "$KH" run --key file:no-such x.bin
 text resume-two "$KH" resume x.bin arg
 text inspect-two "$KH" inspect x.bin y.bin
+text inspect-neither "$KH" inspect --json x.bin
 text report-and-image "$KH" run --snapshot-on gas=- --report - x.bin
 text completion-which "$KH" completion tcsh
 

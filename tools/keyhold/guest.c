@@ -15,20 +15,6 @@
 
 enum { TEXT_MAX = 512, MOUNTS_MAX = RECORD_KEYS_MAX };
 
-/* Words for worker_refuse(), which shows them at exit. */
-static char refusal[TEXT_MAX];
-
-static _Noreturn void __attribute__((format(printf, 3, 4)))
-refuse(struct worker *worker, int status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(refusal, sizeof(refusal), format, args);
-	va_end(args);
-	worker_refuse(worker, status, refusal);
-}
-
 /* --- keys ------------------------------------------------------------------- */
 
 static struct wasi_mount mounts[MOUNTS_MAX];
@@ -42,7 +28,7 @@ add_roots(struct worker *worker, struct wasi_config *config)
 		struct key key;
 
 		if (caps_root_add(worker->world, &root->root, &worker->report, &key))
-			refuse(worker, EXIT_NO_KEY, "key %s: %s", root->root.name,
+			worker_refuse(worker, EXIT_NO_KEY, "key %s: %s", root->root.name,
 				worker->report.text[0] ? worker->report.text : "no memory");
 		switch (root->role) {
 		case ROLE_STDIN:
@@ -108,16 +94,16 @@ choose_entry(struct worker *worker, const struct module *module, uint32_t *ret_f
 	if (!export && !start->invoke && (module->has_start || exported_func(module, "_initialize")))
 		return false;
 	if (!export)
-		refuse(worker, EXIT_USAGE, "%s exports no function %s; it exports: %s%s", start->program,
+		worker_refuse(worker, EXIT_USAGE, "%s exports no function %s; it exports: %s%s", start->program,
 			name, exports_text(module, text),
 			start->invoke ? "" : " (call one: --invoke NAME)");
 	type = module_functype(module, export->index);
 	if (!start->invoke && type->params)
-		refuse(worker, EXIT_DATA, "%s: _start takes no parameters", start->program);
+		worker_refuse(worker, EXIT_DATA, "%s: _start takes no parameters", start->program);
 	if (start->invoke && invoke_args(type, name, start->args + 1, start->args_count - 1,
 		&worker->report, slots)) {
 		worker->report.offset = UINT64_MAX;
-		refuse(worker, EXIT_USAGE, "%s", worker->report.text);
+		worker_refuse(worker, EXIT_USAGE, "%s", worker->report.text);
 	}
 	*ret_func = export->index;
 	*ret_count = type->params;
@@ -146,21 +132,21 @@ make_domain(struct worker *worker, const struct wasi_config *wasi)
 	int r;
 
 	if (is_image(worker))
-		refuse(worker, EXIT_DATA, "%s is an image; to go on from it: keyhold resume %s",
-			start->program, start->program);
+		worker_refuse(worker, EXIT_DATA, "%s is an image; to go on from it: keyhold resume %s",
+			start->program, start->file);
 	r = world_module(worker->world, worker->program, worker->program_bytes, &worker->report,
 		&config.module);
 	if (r)
-		refuse(worker, r == -ENOMEM ? EXIT_FAULT : EXIT_DATA, "%s: %s", start->program,
+		worker_refuse(worker, r == -ENOMEM ? EXIT_FAULT : EXIT_DATA, "%s: %s", start->program,
 			r == -ENOMEM ? "no memory to load it" : worker->report.text);
 	r = domain_new(worker->world, &config, &worker->report, &worker->domain);
 	if (!r)
 		r = caps_wasi_setup(worker->domain, wasi, &worker->report);
 	if (r == -ENOSPC)
-		refuse(worker, EXIT_KILLED, "%s: --mem has no room for what it begins with: %s",
+		worker_refuse(worker, EXIT_KILLED, "%s: --mem has no room for what it begins with: %s",
 			start->program, worker->report.text[0] ? worker->report.text : "give it more");
 	if (r)
-		refuse(worker, r == -ENOMEM ? EXIT_FAULT : EXIT_DATA, "%s: %s", start->program,
+		worker_refuse(worker, r == -ENOMEM ? EXIT_FAULT : EXIT_DATA, "%s: %s", start->program,
 			worker->report.text[0] ? worker->report.text : "no memory");
 }
 
@@ -174,20 +160,20 @@ read_image(struct worker *worker)
 	int r;
 
 	if (begins_with(worker, "\0asm", 4))
-		refuse(worker, EXIT_DATA, "%s is a module, not an image; to run it: keyhold run %s",
-			start->program, start->program);
+		worker_refuse(worker, EXIT_DATA, "%s is a module, not an image; to run it: keyhold run %s",
+			start->program, start->file);
 	if (!worker->program_bytes)
-		refuse(worker, EXIT_DATA, "%s is empty: nothing was stopped, so there is no image",
+		worker_refuse(worker, EXIT_DATA, "%s is empty: nothing was stopped, so there is no image",
 			start->program);
 	r = image_read(worker->world, worker->program, worker->program_bytes, &worker->report, &domain);
 	if (r)
-		refuse(worker, r == -ENOMEM ? EXIT_FAULT : r == -ENOSPC ? EXIT_KILLED : EXIT_DATA,
+		worker_refuse(worker, r == -ENOMEM ? EXIT_FAULT : r == -ENOSPC ? EXIT_KILLED : EXIT_DATA,
 			"%s: %s", start->program,
 			worker->report.text[0] ? worker->report.text : "no memory for the image");
 	worker->domain = domain;
 	if (start->flags & START_MEM_GIVEN) {
 		if (start->mem_bytes < domain->bank.used)
-			refuse(worker, EXIT_USAGE, "%s: --mem %llu is less than the %llu bytes it holds",
+			worker_refuse(worker, EXIT_USAGE, "%s: --mem %llu is less than the %llu bytes it holds",
 				start->program, (unsigned long long)start->mem_bytes,
 				(unsigned long long)domain->bank.used);
 		domain->bank.limit = start->mem_bytes;
@@ -457,7 +443,7 @@ open_world(struct worker *worker)
 		config.executor = EXECUTOR_SWITCH;
 	worker->world = world_open(&config);
 	if (!worker->world)
-		refuse(worker, EXIT_FAULT, "no memory to begin with");
+		worker_refuse(worker, EXIT_FAULT, "no memory to begin with");
 }
 
 /* A reactor's _initialize comes before what --invoke names. */
@@ -473,13 +459,13 @@ run_new(struct worker *worker, bool *ret_stopped)
 
 	if (before && (!has_entry || before->index != func)) {
 		if (domain_entry(worker->domain, before->index, NULL, 0))
-			refuse(worker, EXIT_DATA, "%s: _initialize takes no parameters", worker->start.program);
+			worker_refuse(worker, EXIT_DATA, "%s: _initialize takes no parameters", worker->start.program);
 		*ret_stopped = run(worker);
 		if (!*ret_stopped || worker->domain->stop.reason != STOP_RETURNED || !has_entry)
 			return;
 	}
 	if (has_entry && domain_entry(worker->domain, func, slots, count))
-		refuse(worker, EXIT_KILLED, "%s: --mem has no room for the arguments",
+		worker_refuse(worker, EXIT_KILLED, "%s: --mem has no room for the arguments",
 			worker->start.program);
 	*ret_stopped = run(worker);
 }

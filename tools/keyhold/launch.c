@@ -166,6 +166,7 @@ read_arguments(struct launch *launch)
 	slash = strrchr(launch->file, '/');
 	launch->program = slash && slash[1] ? slash + 1 : launch->file;
 	start->program = launch->program;
+	start->file = launch->file;
 	start->invoke = options_value(options, OPTION_INVOKE);
 	start->args = calloc((size_t)options->rest_count + 1, sizeof(*start->args));
 	if (!start->args)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/image.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/worker.h"
 
@@ -304,6 +305,10 @@ look(struct worker *worker)
 			&module);
 		if (!r)
 			put_module(&to, module);
+	} else if (worker->program_bytes < sizeof(image_magic) ||
+		memcmp(worker->program, image_magic, sizeof(image_magic))) {
+		worker_refuse(worker, EXIT_DATA, "%s is neither a module nor an image",
+			worker->start.program);
 	} else {
 		r = image_read(worker->world, worker->program, worker->program_bytes, &worker->report,
 			&worker->domain);
@@ -311,8 +316,8 @@ look(struct worker *worker)
 			put_tree(worker, &to, worker->domain);
 	}
 	if (r)
-		worker_refuse(worker, r == -EINVAL || r == -E2BIG ? EXIT_DATA : EXIT_FAULT,
-			worker->report.text[0] ? worker->report.text : "no memory to read it");
+		worker_refuse(worker, r == -EINVAL || r == -E2BIG ? EXIT_DATA : EXIT_FAULT, "%s: %s",
+			worker->start.program, worker->report.text[0] ? worker->report.text : "no memory to read it");
 	worker->record.end = RECORD_LOOKED;
 	worker->record.text = (struct record_text){(const char *)bytes_out, to.at};
 }

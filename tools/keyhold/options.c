@@ -297,10 +297,12 @@ help_command(FILE *out, enum command command)
 		wrapped(out, option->summary);
 	}
 	if (command == COMMAND_RUN)
-		fputs("\nOptions stand before FILE; what follows it is the guest's.", out);
+		fputs("\nOptions stand before FILE; what follows it is the guest's.\n", out);
 	if (command == COMMAND_RUN || command == COMMAND_RESUME)
-		fputs("\n- and fd:N are files everywhere.\n"
-		      "Exit status: the guest's own; 134 trap, 152 out of gas, 137 out of\n"
-		      "storage or killed, 124 --timeout, 77 a key is missing or was denied, 64 usage,\n"
-		      "65 bad module or image, 66 no such file, 70 our own fault.\n", out);
+		fputs("\nFiles may be - or fd:N. With an image on standard output (gas=-) the guest's\n"
+		      "output goes to standard error. Exit status: the guest's own; 134 trap, 152 out\n"
+		      "of gas, 137 out of storage or killed, 124 --timeout, 77 a key is missing or was\n"
+		      "denied, 64 usage, 65 bad module or image, 66 no such file, 70 our own fault, 74\n"
+		      "a report or an image could not be written.\n",
+			out);
 }

@@ -147,6 +147,7 @@ start_write(const struct start *start, struct sink *sink)
 	sink_u64(sink, start->mem_bytes);
 	sink_u64(sink, start->stop_after);
 	put_text(sink, start->program);
+	put_text(sink, start->file);
 	put_text(sink, start->invoke);
 	put_texts(sink, start->args, start->args_count);
 	put_texts(sink, start->env, start->env_count);
@@ -169,6 +170,7 @@ start_read(const uint8_t *words, size_t bytes, struct start *ret_start)
 	start.mem_bytes = bytes_u64(&in);
 	start.stop_after = bytes_u64(&in);
 	start.program = get_text(&in);
+	start.file = get_text(&in);
 	start.invoke = get_text(&in);
 	start.args = get_texts(&in, &start.args_count);
 	start.env = get_texts(&in, &start.env_count);

@@ -58,6 +58,7 @@ struct start {
 	uint64_t mem_bytes;   /* the bank's limit */
 	uint64_t stop_after;  /* safepoints; 0: off */
 	const char *program;  /* the guest's name for itself, and ours for the module */
+	const char *file;     /* as the user named it */
 	const char *invoke;   /* NULL: the program's own entry */
 	const char **args, **env;
 	uint32_t args_count, env_count;

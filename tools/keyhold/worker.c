@@ -2,6 +2,7 @@
 #include "tools/keyhold/worker.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,13 +49,18 @@ finish(struct worker *worker)
 }
 
 _Noreturn void
-worker_refuse(struct worker *worker, int status, const char *what)
+worker_refuse(struct worker *worker, int status, const char *format, ...)
 {
+	static char text[1024];
 	struct record *record = &worker->record;
+	va_list args;
 
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
 	record->end = RECORD_REFUSED;
 	record->status = status;
-	record->text = (struct record_text){what, (uint32_t)strlen(what)};
+	record->text = (struct record_text){text, (uint32_t)strlen(text)};
 	record->text_offset = worker->report.text[0] ? worker->report.offset : UINT64_MAX;
 	finish(worker);
 }

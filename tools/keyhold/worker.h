@@ -33,8 +33,9 @@ struct worker {
 	struct record record;
 };
 
-/* `status` is an exit status; `what` stays valid until exit. */
-_Noreturn void worker_refuse(struct worker *worker, int status, const char *what);
+/* Nothing was begun. `status` is an exit status. */
+_Noreturn void worker_refuse(struct worker *worker, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Behind the walls: runs the program and fills the record. */
 void guest_run(struct worker *worker);
