@@ -62,8 +62,8 @@ enum code {
 #define FBIN(name)  CODE_##name##_ss, CODE_##name##_si,
 #define FCMP(name)  CODE_##name##_ss, CODE_##name##_br_ss, CODE_##name##_bn_ss,
 #define UN(name)    CODE_##name,
-#define LOAD(name)  CODE_##name##_i, CODE_##name##_x,
-#define STORE(name) CODE_##name##_i, CODE_##name##_x,
+#define LOAD(name)  CODE_##name##_i, CODE_##name##_x, CODE_##name##_k,
+#define STORE(name) CODE_##name##_i, CODE_##name##_x, CODE_##name##_k,
 #include "kernel/wasm/code.def"
 #undef CODE
 #undef BIN

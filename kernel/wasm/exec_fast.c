@@ -83,8 +83,8 @@ static const struct handler handlers[CODE_COUNT] = {
 #define FBIN(name)  CODE(name##_ss) CODE(name##_si)
 #define FCMP(name)  CODE(name##_ss) CODE(name##_br_ss) CODE(name##_bn_ss)
 #define UN(name)    CODE(name)
-#define LOAD(name)  CODE(name##_i) CODE(name##_x)
-#define STORE(name) CODE(name##_i) CODE(name##_x)
+#define LOAD(name)  CODE(name##_i) CODE(name##_x) CODE(name##_k)
+#define STORE(name) CODE(name##_i) CODE(name##_x) CODE(name##_k)
 #include "kernel/wasm/code.def"
 };
 

@@ -530,7 +530,9 @@ UN_OF(f64_promote_f32, f64_out((double)f32_of(x)))
 		NEXT;                                                                          \
 	}
 #define LOAD_OF(name, raw, ...)                                                                \
-	LOAD_AT(name##_i, EA_I, raw, __VA_ARGS__) LOAD_AT(name##_x, EA_X, raw, __VA_ARGS__)
+	LOAD_AT(name##_i, EA_I, raw, __VA_ARGS__)                                              \
+	LOAD_AT(name##_x, EA_X, raw, __VA_ARGS__)                                              \
+	LOAD_AT(name##_k, ip->imm, raw, __VA_ARGS__)
 LOAD_OF(i32_load, uint32_t, v)
 LOAD_OF(i64_load, uint64_t, v)
 LOAD_OF(i32_load8_s, int8_t, (uint32_t)v)
@@ -555,7 +557,10 @@ LOAD_OF(i64_load32_u, uint32_t, v)
 		memcpy(mem + ea, &v, sizeof v);                                                \
 		NEXT;                                                                          \
 	}
-#define STORE_OF(name, raw) STORE_AT(name##_i, EA_I, raw) STORE_AT(name##_x, EA_X, raw)
+#define STORE_OF(name, raw)                                                                    \
+	STORE_AT(name##_i, EA_I, raw)                                                          \
+	STORE_AT(name##_x, EA_X, raw)                                                          \
+	STORE_AT(name##_k, ip->imm, raw)
 STORE_OF(i32_store, uint32_t)
 STORE_OF(i64_store, uint64_t)
 STORE_OF(i32_store8, uint8_t)

@@ -216,6 +216,10 @@ lower_address(struct lower *l, const struct val *v, uint32_t operand, struct ins
 			to->b = v->b;
 		return !v->sum_imm;
 	}
+	if (v->kind == IS_CONST) { /* the whole address is known: 33 bits */
+		to->imm = (uint64_t)(uint32_t)v->k + to->lo;
+		return 2;
+	}
 	to->a = lower_slot_of(l, v, operand);
 	return 0;
 }
