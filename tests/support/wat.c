@@ -36,6 +36,22 @@ must_do(int ok, const char *what)
 	abort();
 }
 
+/* A test's modules live as long as its process: found from here, no leak. */
+static struct kept {
+	struct kept *next;
+	struct wat wat;
+} *kept;
+
+static void
+keep(struct wat wat)
+{
+	struct kept *entry = malloc(sizeof *entry);
+
+	must_do(entry != NULL, "no memory");
+	*entry = (struct kept){.next = kept, .wat = wat};
+	kept = entry;
+}
+
 struct wat
 wat_bytes(const char *text)
 {
@@ -53,5 +69,6 @@ wat_bytes(const char *text)
 	must_do(wat.bytes != NULL, "wat2wasm wrote nothing");
 	(void)unlink(from);
 	(void)unlink(to);
+	keep(wat);
 	return wat;
 }

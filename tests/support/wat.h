@@ -11,6 +11,6 @@ struct wat {
 	size_t count;
 };
 
-struct wat wat_bytes(const char *text);
+struct wat wat_bytes(const char *text); /* kept for good */
 /* A whole file; bytes NULL when it cannot be read. */
 struct wat file_bytes(const char *path);
