@@ -122,7 +122,7 @@ struct record_value { /* of --invoke */
 
 enum record_image { IMAGE_NONE, IMAGE_WRITTEN, IMAGE_FAILED };
 
-enum { RECORD_FRAMES_MAX = 32, RECORD_KEYS_MAX = 512, RECORD_VALUES_MAX = 1000 };
+enum { RECORD_FRAMES_MAX = 32, RECORD_KEYS_MAX = 160, RECORD_VALUES_MAX = 1000 };
 
 struct record {
 	enum record_end end;
