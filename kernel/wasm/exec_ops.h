@@ -419,11 +419,38 @@ UN_OF(i64_extend_i32_s, (uint64_t)(int32_t)x)
 		D = (uint64_t)(__VA_ARGS__);                                                   \
 		NEXT;                                                                          \
 	}
+/* Arithmetic on doubles ends in two ways, each with its own NEXT: merged, the
+ * result would go through an integer register on its way to the slot. */
+#define SET_F64(value)                                                                         \
+	do {                                                                                   \
+		const double result = (value);                                                 \
+                                                                                               \
+		if (UNLIKELY(result != result)) {                                              \
+			D = F64_NAN;                                                           \
+			NEXT;                                                                  \
+		}                                                                              \
+		memcpy(&D, &result, sizeof result);                                            \
+		NEXT;                                                                          \
+	} while (0)
+#define F64_ARITHMETIC(name, op)                                                               \
+	OP(f64_##name##_ss)                                                                    \
+	{                                                                                      \
+		SET_F64(f64_of(A) op f64_of(B));                                               \
+	}                                                                                      \
+	OP(f64_##name##_si)                                                                    \
+	{                                                                                      \
+		SET_F64(f64_of(A) op f64_of(ip->imm));                                         \
+	}
+F64_ARITHMETIC(add, +)
+F64_ARITHMETIC(sub, -)
+F64_ARITHMETIC(mul, *)
+F64_ARITHMETIC(div, /)
+FBIN_OF(f32_add, f32, float, ip->imm, f32_out(x + y))
+FBIN_OF(f32_sub, f32, float, ip->imm, f32_out(x - y))
+FBIN_OF(f32_mul, f32, float, ip->imm, f32_out(x * y))
+FBIN_OF(f32_div, f32, float, ip->imm, f32_out(x / y))
+
 #define FBINS(t, T, sign)                                                                      \
-	FBIN_OF(t##_add, t, T, ip->imm, t##_out(x + y))                                        \
-	FBIN_OF(t##_sub, t, T, ip->imm, t##_out(x - y))                                        \
-	FBIN_OF(t##_mul, t, T, ip->imm, t##_out(x * y))                                        \
-	FBIN_OF(t##_div, t, T, ip->imm, t##_out(x / y))                                        \
 	FBIN_OF(t##_min, t, T, ip->imm, t##_min(x, y))                                         \
 	FBIN_OF(t##_max, t, T, ip->imm, t##_max(x, y))                                         \
 	FBIN_OF(t##_copysign, t, T, ip->imm,                                                   \
@@ -472,7 +499,10 @@ UN_OF(f64_ceil, f64_out(ceil(f64_of(x))))
 UN_OF(f64_floor, f64_out(floor(f64_of(x))))
 UN_OF(f64_trunc, f64_out(trunc(f64_of(x))))
 UN_OF(f64_nearest, f64_out(rint(f64_of(x))))
-UN_OF(f64_sqrt, f64_out(__builtin_sqrt(f64_of(x))))
+OP(f64_sqrt)
+{
+	SET_F64(__builtin_sqrt(f64_of(A)));
+}
 
 /* --- conversions ------------------------------------------------------------------ */
 
@@ -515,6 +545,7 @@ UN_OF(f64_promote_f32, f64_out((double)f32_of(x)))
 
 /* --- memory: the address is 33 bits, the check exact -------------------------------- */
 
+#define LOG2(bytes) ((bytes) == 1 ? 0 : (bytes) == 2 ? 1 : (bytes) == 4 ? 2 : 3)
 #define EA_I ((uint64_t)(uint32_t)(A32 + ip->hi) + ip->lo)
 #define EA_X ((uint64_t)(uint32_t)(A32 + B32) + ip->lo)
 #define LOAD_AT(name, ea_of, raw, ...)                                                         \
@@ -523,7 +554,7 @@ UN_OF(f64_promote_f32, f64_out((double)f32_of(x)))
 		const uint64_t ea = ea_of;                                                     \
 		raw v;                                                                         \
                                                                                                \
-		if (UNLIKELY(ea + sizeof v > m->mem_bytes))                                    \
+		if (UNLIKELY(ea >= m->mem_ends[LOG2(sizeof v)]))                               \
 			TRAPS(TRAP_MEMORY);                                                    \
 		memcpy(&v, mem + ea, sizeof v);                                                \
 		D = (uint64_t)(__VA_ARGS__);                                                   \
@@ -552,7 +583,7 @@ LOAD_OF(i64_load32_u, uint32_t, v)
 		const uint64_t ea = ea_of;                                                     \
 		const raw v = (raw)D;                                                          \
                                                                                                \
-		if (UNLIKELY(ea + sizeof v > m->mem_bytes))                                    \
+		if (UNLIKELY(ea >= m->mem_ends[LOG2(sizeof v)]))                               \
 			TRAPS(TRAP_MEMORY);                                                    \
 		memcpy(mem + ea, &v, sizeof v);                                                \
 		NEXT;                                                                          \

@@ -95,6 +95,8 @@ machine_view(struct machine *m, struct instance *instance)
 	m->tables = instance->tables;
 	m->mem = instance->memory ? instance->memory->base : NULL;
 	m->mem_bytes = instance->memory ? instance->memory->bytes : 0;
+	for (uint32_t i = 0; i < 4; i++) /* a memory is empty or has whole pages */
+		m->mem_ends[i] = m->mem_bytes ? m->mem_bytes + 1 - (1u << i) : 0;
 }
 
 struct target

@@ -49,7 +49,9 @@ struct store {
 };
 
 struct machine {
-	/* Read by fast paths. */
+	/* Read by fast paths. An access of n bytes at ea is inside iff ea is below
+	 * mem_ends[log2 n]: one addition less than adding n to ea each time. */
+	uint64_t mem_ends[4];
 	uint64_t mem_bytes;
 	const struct insn *const *entries;
 	const struct insn *code;
