@@ -122,6 +122,23 @@ cmp -s t.khi t2.khi
 ok "an image that was not made leaves the old one"
 run $KH run --quiet --gas 3000 --snapshot-on gas=/dev/full ticks.wasm
 is "a full device under the image is said" 74 "$status"
+if [ "$(id -u)" -eq 0 ] && [ "${3-}" != nobody ] && unshare -m true 2>/dev/null; then
+	mkdir -p full
+	run unshare -m sh -c "mount -t tmpfs -o size=8k none full && cp t2.khi full/t.khi &&
+		$KH run --gas 3000 --snapshot-on gas=full/t.khi ticks.wasm; echo \$?; cmp full/t.khi t2.khi; ls full"
+	is "a full disk under an image is said, and the old one stays" "74 t.khi" \
+		"$(tail -n 2 "$WORK/out" | tr '\n' ' ' | sed 's/ $//')"
+	grep -q 'the image could not be written to full/t.khi: no space left on its device' "$WORK/err"
+	ok "in words"
+else
+	skip "a full disk under an image" "only root can make one"
+fi
+run $KH run --snapshot-on trap=d.khi trap.wasm
+run $KH inspect d.khi
+grep -q 'main: integer divide by zero' "$WORK/out" && grep -q 'func\[0\] inner @0x' "$WORK/out"
+ok "an image of a trap shows where it stands"
+run $KH resume --gas +1M d.khi
+is "and stays a trap" 134 "$status"
 run $KH run --quiet --executor switch --stop-after 50 --snapshot-on gas=a.khi ticks.wasm
 run $KH run --quiet --executor fast --stop-after 50 --snapshot-on gas=b.khi ticks.wasm
 cmp -s a.khi b.khi
@@ -141,6 +158,11 @@ is "that goes on with more, to the next stop" "137" "$status"
 peak=$(field r.json 'r["storage_peak"]')
 [ "$peak" -gt $((8 << 20)) ] && [ "$peak" -le $((16 << 20)) ]
 ok "and the peak is never above the limit"
+
+run $KH run --mem 1K hello.wasm
+is "--mem that does not hold the program" 137 "$status"
+grep -q 'hello.wasm: --mem has no room for what it begins with' "$WORK/err"
+ok "is told"
 
 # --- keys
 mkdir -p box/in outside
@@ -323,7 +345,7 @@ while [ -z "$worker" ] && kill -0 $job; do
 	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
 done
 kill -KILL $job
-wait $job 2>/dev/null
+{ wait $job; } 2>/dev/null
 tail --pid="$worker" -f /dev/null # ends when the worker has
 ok "a broker killed from outside takes its worker along"
 exec 8>&-

@@ -57,6 +57,19 @@ text inspect-neither "$KH" inspect --json x.bin
 text report-and-image "$KH" run --snapshot-on gas=- --report - x.bin
 text completion-which "$KH" completion tcsh
 
+many=
+for i in $(seq 130); do many="$many --key k$i=dir:."; done
+# shellcheck disable=SC2086
+run "$KH" run $many x.bin
+is "there is a limit on keys" "64 keyhold: more than 128 keys" "$status $(err)"
+if command -v python3 >/dev/null; then
+	python3 - "$KH" >out 2>&1 <<'END'
+import os, pty, sys
+pty.spawn([sys.argv[1], "run", "--snapshot-on", "gas=-", "x.bin"])
+END
+	grep -q 'standard output is a terminal; an image is no text: name a file' out
+	ok "an image is not written to a terminal"
+fi
 run "$KH" --version
 is "the version is one line on standard output" "keyhold" "$(cut -d' ' -f1 out)"
 run "$KH" version --json

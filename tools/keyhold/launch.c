@@ -499,7 +499,8 @@ launch(const struct options *options, uint32_t flags)
 	launch->program_fd = launch->report_file.fd = launch->signals_fd = -1;
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		launch->images[i].fd = -1;
-	(void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is an answer here */
+	(void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is an answer here, */
+	(void)signal(SIGXFSZ, SIG_IGN); /* and so is a file that may grow no further */
 	status = run(launch);
 	launch_done(launch);
 	return status;

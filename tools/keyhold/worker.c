@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include "drivers/host_linux.h"
+#include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/say.h"
 
 _Static_assert((int)WALLS_RING_FD == (int)WIRE_FD_RING, "the filter lets the ring through");
+
+enum { ARENA_LEAST_BYTES = 64 << 20 };
 
 static struct worker the_worker; /* one a process */
 static uint8_t record_bytes[WIRE_RECORD_BYTES];
@@ -144,7 +147,8 @@ prepare(struct worker *worker)
 		give_up(worker, "the worker's start block is not well-formed");
 	if (read_program(worker, client_passed(worker->client, 0)))
 		give_up(worker, "the program could not be read: no memory, or an error of its file");
-	host.bank_bytes = worker->start.mem_bytes;
+	/* The world's own tables lie there too, however little the guest may store. */
+	host.bank_bytes = max_u64(worker->start.mem_bytes, ARENA_LEAST_BYTES);
 	host.store_bytes = client_store_bytes(worker->client);
 	if (host.store_bytes)
 		host.store_fd = WIRE_FD_STORE;
