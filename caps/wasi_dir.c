@@ -69,15 +69,17 @@ take_piece(struct wasi *wasi, struct listing *listing, uint32_t root,
 		const uint8_t type = bytes_u8(&in);
 		const uint8_t *text = bytes_take(&in, name_bytes);
 		const struct path name = {(const char *)text, name_bytes};
-		const struct path last = {
-			(const char *)listing->bytes + listing->last_at + RECORD_BYTES, listing->last_index};
 		uint64_t number = 0, at = listing->used;
 
 		if (!text)
 			return true; /* a device that cannot count: what was whole is kept */
 		listing->asked++;
-		if (listing->count && compare(name, last) <= 0)
-			continue;
+		if (listing->count) {
+			const char *before = (const char *)listing->bytes + listing->last_at + RECORD_BYTES;
+
+			if (compare(name, (struct path){before, listing->last_index}) <= 0)
+				continue;
+		}
 		if (!is(name, "..")) {
 			number = inode_number(wasi, root, inode);
 			if (!number && inode)

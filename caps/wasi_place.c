@@ -53,7 +53,8 @@ push(struct built *built, struct path name)
 		return false;
 	if (built->bytes)
 		built->text[built->bytes++] = '/';
-	memcpy(built->text + built->bytes, name.text, name.bytes);
+	if (name.bytes)
+		memcpy(built->text + built->bytes, name.text, name.bytes);
 	built->bytes += name.bytes;
 	return true;
 }

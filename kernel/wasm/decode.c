@@ -657,8 +657,9 @@ check_header(struct decoder *d)
 		else
 			decode_fail(d, d->at + 4, -EINVAL, "malformed: unknown binary version %u",
 				(unsigned)d->at[4] | (unsigned)d->at[5] << 8);
+	} else {
+		d->at += 8;
 	}
-	d->at += 8;
 }
 
 static void
@@ -739,8 +740,11 @@ int
 module_load(struct heap *heap, struct typebook *book, const uint8_t *bytes, size_t bytes_count,
 	struct report *report, struct module **ret_module)
 {
+	static const uint8_t nothing[1];
 	struct decoder d = {.report = report};
 
+	if (!bytes) /* as of an empty file */
+		bytes = nothing, bytes_count = 0;
 	if (bytes_count > UINT32_MAX) {
 		report_say(report, 0, "limit: the module is larger than 4 GiB");
 		return -E2BIG;
