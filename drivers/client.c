@@ -189,7 +189,9 @@ device_reap(struct device *device, bool wait, struct device_completion *ret_comp
 		if (finished_take(client, ret_completion))
 			return true;
 		if (client->poke_new) {
-			client->poke_new = false;
+			/* A glance does not use it up: the wait that follows must see it. */
+			if (wait)
+				client->poke_new = false;
 			return false;
 		}
 		if (!wait) {

@@ -627,6 +627,17 @@ Test(client, too_many_requests_means_again)
 		cr_assert_eq(side_wait(&side, side.id - (uint64_t)i).result, 0);
 }
 
+Test(client, a_glance_does_not_use_a_poke_up)
+{
+	struct device_completion none;
+
+	side_open(&side);
+	cr_assert_eq(broker_poke(side.broker, 1), 0);
+	cr_assert_not(side.device->reap(side.device, false, &none));
+	cr_assert_not(side.device->reap(side.device, true, &none), "and the wait ends at once");
+	cr_assert_eq(client_poked(side.client), 1);
+}
+
 Test(client, a_poke_ends_the_wait_once)
 {
 	struct device_completion done;
