@@ -45,7 +45,8 @@ enum {
 	WIRE_FD_RING = 3,
 	WIRE_FD_SHARED = 4,
 	WIRE_FD_STORE = 5,
-	WIRE_FD_PASSED = 6,
+	WIRE_FD_BROKER = 6, /* a pidfd: readable when the broker is gone */
+	WIRE_FD_PASSED = 7,
 	WIRE_PASSED_MAX = 16,
 
 	WIRE_SLOT_BROKER = 0, /* eventfd: wakes the broker */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -59,16 +60,24 @@ begin(const struct walls_plan *plan, struct walls_state *state, struct report *r
 	return 0;
 }
 
-/* Asked for again: a change of users clears it. In a pid namespace the parent
- * cannot be named, so there only the request itself can be made. */
+/* In a pid namespace the parent cannot be named: there its pidfd tells. */
+static bool
+broker_lives(const struct walls_plan *plan)
+{
+	struct pollfd gone = {.fd = plan->broker_fd, .events = POLLIN};
+	const pid_t parent = getppid(); /* 0: outside our pid namespace */
+
+	return (parent == 0 || parent == plan->broker) && poll(&gone, 1, 0) == 0;
+}
+
+/* Asked for again: a change of users clears it, and a broker that ended before
+ * or between sends nothing, so it is looked at once afterwards. */
 static int
 die_with_broker(const struct walls_plan *plan, struct report *report)
 {
-	const pid_t parent = getppid(); /* 0: outside our pid namespace */
-
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return walls_failed(report, WALL_process, "asking to end with the broker");
-	if (parent != 0 && parent != plan->broker) {
+	if (!broker_lives(plan)) {
 		report_say(report, UINT64_MAX, "wall process: the broker is gone");
 		return -ESRCH;
 	}

@@ -147,6 +147,7 @@ walls_plan_init(struct walls_plan *plan, const char *tier, struct report *report
 	plan->uid = geteuid();
 	plan->gid = getegid();
 	plan->broker = getpid();
+	plan->broker_fd = -1;
 	plan->fsize_bytes = UINT64_MAX;
 	plan->memory_free = WALLS_SANITIZED;
 	plan->keep[plan->keep_count++] = WALLS_RING_FD;

@@ -62,6 +62,7 @@ struct walls_plan {
 	uint64_t fsize_bytes; /* RLIMIT_FSIZE: binds ring writes too; UINT64_MAX: leave it */
 	uint32_t uid, gid;    /* of the broker */
 	int32_t broker;	      /* its process id */
+	int32_t broker_fd;    /* the worker's descriptor of a pidfd of it; -1: none */
 	uint64_t namespaces[WALLS_NAMESPACES]; /* the broker's own: ours must differ */
 };
 

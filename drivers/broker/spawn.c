@@ -66,7 +66,8 @@ child_fail(int status_fd, int error)
 }
 
 _Noreturn static void
-child(struct broker *broker, const struct broker_spawn *spawn, int exe_fd, int status_fd)
+child(struct broker *broker, const struct broker_spawn *spawn, int exe_fd, int self_fd,
+	int status_fd)
 {
 	static char *const no_environment[] = {NULL};
 	const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -81,6 +82,7 @@ child(struct broker *broker, const struct broker_spawn *spawn, int exe_fd, int s
 	fds[WIRE_FD_RING] = broker->ring_fd;
 	fds[WIRE_FD_SHARED] = broker->shared_fd;
 	fds[WIRE_FD_STORE] = broker->store_fd;
+	fds[WIRE_FD_BROKER] = self_fd;
 	for (uint32_t i = 0; i < broker->passed_count; i++)
 		fds[WIRE_FD_PASSED + i] = broker->passed[i];
 	/* These two close on exec, and are lifted together with the rest. */
@@ -122,8 +124,8 @@ status_read(int fd)
 }
 
 static int
-spawn_with(
-	struct broker *broker, const struct broker_spawn *spawn, int exe_fd, struct report *report)
+spawn_with(struct broker *broker, const struct broker_spawn *spawn, int exe_fd, int self_fd,
+	struct report *report)
 {
 	int status[2];
 	int pid, error;
@@ -132,7 +134,7 @@ spawn_with(
 		return -errno;
 	pid = clone_worker(broker, spawn->clone_flags);
 	if (pid == 0)
-		child(broker, spawn, exe_fd, status[1]);
+		child(broker, spawn, exe_fd, self_fd, status[1]);
 	(void)close(status[1]);
 	error = pid < 0 ? pid : status_read(status[0]);
 	(void)close(status[0]);
@@ -154,7 +156,7 @@ spawn_with(
 int
 broker_spawn(struct broker *broker, const struct broker_spawn *spawn, struct report *report)
 {
-	int exe_fd, error;
+	int exe_fd, self_fd, error;
 
 	if (broker->worker)
 		return -EEXIST;
@@ -167,7 +169,9 @@ broker_spawn(struct broker *broker, const struct broker_spawn *spawn, struct rep
 			strerror(errno));
 		return -errno;
 	}
-	error = spawn_with(broker, spawn, exe_fd, report);
+	self_fd = (int)syscall(SYS_pidfd_open, getpid(), 0); /* close-on-exec */
+	error = self_fd < 0 ? -errno : spawn_with(broker, spawn, exe_fd, self_fd, report);
+	(void)close(self_fd);
 	(void)close(exe_fd);
 	if (error)
 		return error;

@@ -32,6 +32,7 @@ enum trick {
 	TWO_THREADS,
 	IN_THE_BROKER,
 	BROKER_GONE,
+	BROKER_ENDED, /* where only its pidfd can tell */
 	NOT_FENCED,
 	NOT_ENABLED,
 };
@@ -60,6 +61,20 @@ open_unfenced(void)
 	return fd < 0 || (fd != WALLS_RING_FD && dup2(fd, WALLS_RING_FD) < 0) ? -errno : 0;
 }
 
+/* The pidfd of a process that has ended. */
+static int
+pidfd_of_the_dead(void)
+{
+	const pid_t pid = fork();
+	int fd;
+
+	if (pid == 0)
+		_exit(0);
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	(void)waitpid(pid, NULL, 0);
+	return fd;
+}
+
 static _Noreturn void
 child(struct walls_plan plan, enum trick trick, struct seen *seen)
 {
@@ -70,6 +85,8 @@ child(struct walls_plan plan, enum trick trick, struct seen *seen)
 	/* The number of a process that lives, but is not the parent. */
 	if (trick == BROKER_GONE)
 		plan.broker = getpid() + 1;
+	if (trick == BROKER_ENDED)
+		plan.broker_fd = pidfd_of_the_dead();
 	if (trick == IN_THE_BROKER)
 		plan.broker = getpid();
 	if (trick == TWO_THREADS)
@@ -299,6 +316,8 @@ closed_run(struct helper *h)
 		"called in the broker itself");
 	expect(h, &forced, BROKER_GONE, true, -ESRCH, "the broker is gone",
 		"the broker died before");
+	expect(h, &forced, BROKER_ENDED, true, -ESRCH, "the broker is gone",
+		"the broker died before, and cannot be named");
 	expect(h, &forced, NOT_FENCED, false, -ENOTRECOVERABLE, "wall ring_fenced",
 		"a ring without a fence");
 	forbidden_run(h);

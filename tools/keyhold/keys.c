@@ -20,7 +20,7 @@ static const struct {
 	{"stderr", OPTION_STDERR, STDERR_FILENO, O_WRONLY | O_CREAT | O_TRUNC},
 };
 
-_Static_assert(KEYS_MAX < RECORD_KEYS_MAX, "and the synthetic root is one more");
+_Static_assert((int)KEYS_MAX < (int)RECORD_KEYS_MAX, "and the synthetic root is one more");
 
 /* --- options -> keys ------------------------------------------------------- */
 

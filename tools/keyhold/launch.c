@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "drivers/wire.h"
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/units.h"
@@ -430,6 +431,7 @@ begin(struct launch *launch)
 
 	if (r)
 		return fault("", &launch->report);
+	launch->start.plan.broker_fd = WIRE_FD_BROKER;
 	if (broker_new(&config, &launch->report, &launch->broker))
 		return fault("", &launch->report);
 	r = keys_grant(launch);

@@ -63,6 +63,7 @@ put_plan(struct sink *sink, const struct walls_plan *plan)
 	sink_u32(sink, plan->uid);
 	sink_u32(sink, plan->gid);
 	sink_u32(sink, (uint32_t)plan->broker);
+	sink_u32(sink, (uint32_t)plan->broker_fd);
 	for (unsigned i = 0; i < WALLS_NAMESPACES; i++)
 		sink_u64(sink, plan->namespaces[i]);
 }
@@ -83,6 +84,7 @@ get_plan(struct bytes_in *in, struct walls_plan *plan)
 	plan->uid = bytes_u32(in);
 	plan->gid = bytes_u32(in);
 	plan->broker = (int32_t)bytes_u32(in);
+	plan->broker_fd = (int32_t)bytes_u32(in);
 	for (unsigned i = 0; i < WALLS_NAMESPACES; i++)
 		plan->namespaces[i] = bytes_u64(in);
 }
