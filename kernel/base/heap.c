@@ -17,11 +17,12 @@ class_bytes(unsigned class)
 static unsigned
 class_of(uint64_t bytes)
 {
-	unsigned class = 0;
+	unsigned log;
 
-	while (class_bytes(class) < bytes)
-		class++;
-	return class;
+	if (bytes <= 16)
+		return 0;
+	log = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^log < bytes <= 2^(log + 1) */
+	return bytes <= UINT64_C(3) << (log - 1) ? 2 * (log - 4) + 1 : 2 * (log - 3);
 }
 
 _Static_assert(HEAP_CLASSES == 2 * 12 + 2, "16 << 12 is HEAP_BLOCK_MAX");
