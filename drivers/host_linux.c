@@ -185,6 +185,10 @@ arena_fill(struct host *host, uint8_t *base, const uint32_t *page, uint32_t coun
 	for (uint32_t i = 0; i < count;) {
 		uint32_t run = 1;
 
+		if (!page[i]) {
+			i++;
+			continue;
+		}
 		while (i + run < count && page[i + run] == page[i] + run)
 			run++;
 		memcpy(base + (uint64_t)i * HOST_PAGE_BYTES,

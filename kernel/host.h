@@ -24,9 +24,11 @@ struct host {
 	/* Drops the contents of part of one: it reads as zero again, and its
 	 * storage is the host's again. 4 KiB aligned. */
 	void (*discard)(struct host *host, void *base, uint64_t bytes);
-	/* The page store: `count` pages, mapped once for good; NULL if too many. */
+	/* The page store: `count` pages, mapped once for good; NULL if too many. Asked
+	 * again for more it answers the same address. */
 	uint8_t *(*pages)(struct host *host, uint64_t count);
-	/* Makes the `count` pages at hot `base` read as the store's pages
-	 * page[0..count); a host may map them copy-on-write or copy. */
+	/* Makes the `count` pages at hot `base`, which read as zero, read as the
+	 * store's pages page[0..count); number 0 stands for zeros. The caller keeps
+	 * none of these pages for `base`: it may drop them next. */
 	void (*fill)(struct host *host, uint8_t *base, const uint32_t *page, uint32_t count);
 };

@@ -75,12 +75,20 @@ static uint8_t *
 fake_pages(struct host *host, uint64_t count)
 {
 	struct fake_host *fake = (struct fake_host *)host;
+	const uint64_t pages = fake->store_pages_max ? fake->store_pages_max : FAKE_STORE_PAGES;
+	void *store;
 
-	if (!fake->store && count) {
-		fake->store = calloc((size_t)count, HOST_PAGE_BYTES);
-		fake->store_pages = fake->store ? count : 0;
+	if (count > pages)
+		return NULL;
+	if (!fake->store) {
+		store = mmap(NULL, (size_t)pages * HOST_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (store == MAP_FAILED)
+			return NULL;
+		fake->store = store;
+		fake->store_pages = pages;
 	}
-	return count <= fake->store_pages ? fake->store : NULL;
+	return fake->store;
 }
 
 static void
@@ -89,8 +97,9 @@ fake_fill(struct host *host, uint8_t *base, const uint32_t *page, uint32_t count
 	struct fake_host *fake = (struct fake_host *)host;
 
 	for (uint32_t i = 0; i < count; i++)
-		memcpy(base + (size_t)i * HOST_PAGE_BYTES,
-			fake->store + (size_t)page[i] * HOST_PAGE_BYTES, HOST_PAGE_BYTES);
+		if (page[i])
+			memcpy(base + (size_t)i * HOST_PAGE_BYTES,
+				fake->store + (size_t)page[i] * HOST_PAGE_BYTES, HOST_PAGE_BYTES);
 }
 
 void
@@ -108,7 +117,8 @@ fake_host_init(struct fake_host *fake)
 void
 fake_host_done(struct fake_host *fake)
 {
-	free(fake->store);
+	if (fake->store)
+		(void)munmap(fake->store, (size_t)fake->store_pages * HOST_PAGE_BYTES);
 	fake->store = NULL;
 	fake->store_pages = 0;
 }
