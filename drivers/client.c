@@ -199,7 +199,7 @@ device_reap(struct device *device, bool wait, struct device_completion *ret_comp
 				return false;
 			client_flush(client, RING_GO_ON);
 		} else {
-			client_flush(client, RING_WAIT_ONE);
+			client_wait(client);
 		}
 		entered = true;
 	}

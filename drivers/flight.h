@@ -84,6 +84,7 @@ struct client {
 	bool wake_due;     /* the broker has not been woken for the last message */
 	bool enabled;      /* the ring takes entries */
 	bool listening;    /* the poll on our eventfd is armed */
+	uint32_t watch_misses, watch_pass; /* client_wait.c */
 };
 
 /* user_data: part << 48 | generation << 16 (32 bits) | index. The part tells
@@ -124,6 +125,9 @@ void brokered_move(struct client *client);
 void replies_take(struct client *client);
 void client_flush(struct client *client, enum ring_wait wait);
 void client_drain(struct client *client); /* takes completions and replies */
+
+/* client_wait.c */
+void client_wait(struct client *client); /* until something may have come */
 
 /* client_io.c: operations on slots. Results as flight_finish() takes them. */
 bool io_op(enum device_op op);

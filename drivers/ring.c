@@ -132,6 +132,15 @@ ring_due(const struct ring *ring)
 }
 
 bool
+ring_stirs(const struct ring *ring)
+{
+	return atomic_load_explicit(ring->cq_tail, memory_order_relaxed) !=
+		       atomic_load_explicit(ring->cq_head, memory_order_relaxed) ||
+	       atomic_load_explicit(ring->sq_flags, memory_order_relaxed) &
+		       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+bool
 ring_take(struct ring *ring, uint64_t *ret_user, int32_t *ret_result, uint32_t *ret_flags)
 {
 	const uint32_t head = atomic_load_explicit(ring->cq_head, memory_order_relaxed);

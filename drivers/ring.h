@@ -57,5 +57,7 @@ enum ring_wait { RING_GO_ON, RING_WAIT_ONE };
 int ring_enter(struct ring *ring, enum ring_wait wait);
 /* Is there work that only entering the kernel moves on? */
 bool ring_due(const struct ring *ring);
+/* Has a completion come, or work that makes one? Reads shared memory only. */
+bool ring_stirs(const struct ring *ring);
 /* The oldest completion, taken off the queue; false when there is none. */
 bool ring_take(struct ring *ring, uint64_t *ret_user, int32_t *ret_result, uint32_t *ret_flags);

@@ -580,6 +580,53 @@ Test(client, what_is_submitted_leaves_in_one_enter)
 	cr_assert_eq(side.client->ring.enters, enters + 1);
 }
 
+/* A wait that is watched enters the kernel twice: to hand over, and to sleep. */
+Test(client, waits_in_vain_are_soon_not_watched)
+{
+	enum { WAITS = 16 };
+	uint64_t enters;
+
+	side_open(&side);
+	side.client->watch_misses = side.client->watch_pass = 0;
+	enters = side.client->ring.enters;
+	for (int i = 0; i < WAITS; i++) {
+		struct device_completion done;
+		const uint64_t id = side_submit(
+			&side, (struct device_request){.op = DEVICE_SLEEP, .timeout_ns = 20000000});
+
+		cr_assert(side.device->reap(side.device, true, &done));
+		cr_assert_eq(done.id, id);
+		side.device->done(side.device, id);
+	}
+	enters = side.client->ring.enters - enters;
+	cr_assert_geq(enters, WAITS + 4, "%llu: the first is watched, then the third, the seventh",
+		(unsigned long long)enters);
+	cr_assert_lt(enters, WAITS + 8, "%llu", (unsigned long long)enters);
+	cr_assert_geq(side.client->watch_misses, 4);
+}
+
+Test(client, a_watch_that_helped_makes_the_next_begin_at_once)
+{
+	struct device_completion done;
+	uint32_t stream;
+	int fds[2];
+
+	side_begin(&side);
+	cr_assert_eq(pipe(fds), 0);
+	stream = side_grant(&side, fds[0], BROKER_READ);
+	side_ready(&side);
+	side.client->watch_misses = 8;
+	side.client->watch_pass = 0;
+	cr_assert_eq(write(fds[1], "x", 1), 1);
+	(void)begin_read(stream, 0);
+	cr_assert(side.device->reap(side.device, true, &done));
+	cr_assert_eq(done.result, 1);
+	side.device->done(side.device, done.id);
+	cr_assert_eq(side.client->watch_misses, 0);
+	cr_assert_eq(side.client->watch_pass, 0);
+	(void)close(fds[1]);
+}
+
 Test(client, no_piece_means_again_and_nothing_taken)
 {
 	struct device_request request = {.op = DEVICE_READ, .offset = DEVICE_STREAM,
