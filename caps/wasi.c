@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "caps/gate.h"
 #include "kernel/base/must.h"
 
 enum {
@@ -107,14 +106,14 @@ none_on_cut(struct world *world, const struct key *key)
 
 static const struct kind kinds[] = {
 #define KIND(name, fork, image, what) \
-	{#name, FORK_##fork, image##_image_write, image##_image_bind, image##_on_cut},
+	{#name, FORK_##fork, image##_image_write, image##_image_bind, image##_on_cut, NULL, NULL},
 #include "caps/kinds.def"
 #undef KIND
 };
 
 _Static_assert(sizeof kinds / sizeof kinds[0] == KIND_COUNT, "a row per kind");
 
-static const struct import_def *const import_tables[] = {wasi_preview1, gate_imports, NULL};
+static const struct import_def *const import_tables[] = {wasi_preview1, NULL};
 
 static const struct personality personality = {
 	.make = wasi_make,

@@ -27,6 +27,8 @@ bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes)
 		.storage = {.take = storage_take, .give = storage_give},
 		.superior = superior,
 		.limit = limit_bytes,
+		.object = OBJECT_NONE,
+		.objects = OBJECT_NONE,
 	};
 	if (!superior)
 		return;
@@ -39,7 +41,7 @@ bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes)
 void
 bank_done(struct bank *bank)
 {
-	must(BANK3, !bank->first);
+	must(BANK3, !bank->first && bank->objects == OBJECT_NONE);
 	bank_give(bank, bank->own);
 	if (bank->next)
 		bank->next->prev = bank->prev;
@@ -101,6 +103,15 @@ walk_next(const struct bank *bank, const struct bank *root)
 	while (bank != root && !bank->next)
 		bank = bank->superior;
 	return bank == root ? NULL : bank->next;
+}
+
+struct domain *
+bank_tenant(const struct bank *root)
+{
+	for (const struct bank *bank = root->first; bank; bank = walk_next(bank, root))
+		if (bank->owner)
+			return bank->owner;
+	return NULL;
 }
 
 void

@@ -19,7 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/object.h"
 #include "kernel/wasm/engine.h"
+
+struct domain;
 
 #define BANK_NO_LIMIT UINT64_MAX
 
@@ -28,6 +31,9 @@ struct bank {
 	struct bank *superior;
 	struct bank *first, *next, *prev; /* those below it, and its place among them */
 	uint64_t limit, own, used, peak;  /* bytes */
+	struct domain *owner; /* whose private bank it is; NULL: it stands alone */
+	uint32_t object;      /* keys to it name this; OBJECT_NONE: none */
+	uint32_t objects;     /* the first of what it paid for; OBJECT_NONE: nothing */
 };
 
 void bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes);
@@ -37,4 +43,6 @@ void bank_give(struct bank *bank, uint64_t bytes);
 uint64_t bank_room(const struct bank *bank); /* what take() could take now */
 /* A new limit; false (nothing changed) below what is used now. */
 bool bank_limit(struct bank *bank, uint64_t limit_bytes);
+/* A domain whose bank is below this one; NULL: none. */
+struct domain *bank_tenant(const struct bank *root);
 void bank_check(const struct bank *root); /* must() */

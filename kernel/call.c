@@ -12,6 +12,7 @@
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 #include "kernel/prices.h"
+#include "kernel/tree.h"
 #include "kernel/world_state.h"
 
 uint8_t *
@@ -30,12 +31,14 @@ call_charge(struct call *call, uint64_t gas_total)
 	if (gas_total <= domain->charged)
 		return true;
 	gas = gas_total - domain->charged;
-	must(WORLD3, clock->running == &domain->line);
-	if (gas > line_room(clock)) {
+	must(WORLD3, clock->running == &domain->meter.line);
+	if (gas > line_room(clock) || (domain->purse && gas > domain->purse->balance)) {
 		domain->stop.need = gas;
 		return false;
 	}
 	line_spend(clock, gas);
+	if (domain->purse)
+		purse_spend(domain->purse, gas);
 	domain->charged = gas_total;
 	domain->gas_host = add_saturating(domain->gas_host, gas);
 	domain->slice_left -= min_u64(domain->slice_left, gas);
@@ -54,7 +57,7 @@ call_take(struct call *call, uint64_t bytes)
 uint64_t
 call_used(struct call *call)
 {
-	return line_used(&call->world->clock, &call->domain->line);
+	return line_used(&call->world->clock, &call->domain->meter.line);
 }
 
 static bool
@@ -109,10 +112,13 @@ call_submit(struct call *call, struct device_request *request)
 	must(CALL2, !domain->request && !domain->completed);
 	stage(domain, request);
 	error = requests_submit(requests, domain, request);
-	if (!error)
-		domain->request = request->id;
-	else
+	if (error) {
 		unstage(domain);
+	} else {
+		domain->request = request->id;
+		if (call->under)
+			gate_wait_under(domain, call->under);
+	}
 	if (error == -ENOMEM || (error && !requests->in_flight && !requests->undone))
 		refuse(domain);
 	return CALL_WAIT;
@@ -139,17 +145,26 @@ call_rewind(struct domain *domain)
 	domain->completion = (struct device_completion){0};
 }
 
+/* An import that is nobody's: its arguments travel as 8-byte values. */
+static enum call_end
+unserved(struct domain *domain, struct call *call)
+{
+	uint8_t args[8 * PARAMS_MAX];
+
+	for (uint32_t i = 0; i < 8u * call->type->params; i++)
+		args[i] = (uint8_t)(call->slots[i / 8] >> (8 * (i % 8)));
+	return tree_import(call, domain->pending.import, args, 8u * call->type->params);
+}
+
 static enum call_end
 run(struct domain *domain, struct call *call)
 {
 	const struct world *world = domain->world;
 
-	if (domain->pending.host >= world->imports_count) {
-		call->trap = TRAP_IMPORT;
-		return CALL_TRAP;
-	}
 	if (!call_charge(call, PRICE_HOST_CALL))
 		return CALL_DRY;
+	if (domain->pending.host >= world->imports_count)
+		return unserved(domain, call);
 	return world->imports[domain->pending.host]->run(call);
 }
 
@@ -166,6 +181,8 @@ is_over(enum call_end end)
 	case CALL_DRY:
 	case CALL_YIELD:
 	case CALL_FULL:
+	case CALL_STALLED:
+	case CALL_GONE:
 		break;
 	}
 	return false;
@@ -188,12 +205,39 @@ call_run(struct domain *domain)
 		call.completion = domain->completed ? &domain->completion : NULL;
 		end = run(domain, &call);
 	} while (end == CALL_WAIT && domain->completed);
+	if (end == CALL_GONE || end == CALL_STALLED)
+		return end; /* it may be no more, or its stop be told already */
 	domain->stop.trap = call.trap;
 	domain->stop.code = call.code;
 	domain->stop.word = call.word;
 	if (is_over(end)) {
 		call_rewind(domain);
 		domain->charged = domain->progress = 0;
+		domain->counted = false;
 	}
 	return end;
+}
+
+/* The store stands at the call still: asked again, it says the same. */
+void
+domain_pending(struct domain *domain)
+{
+	if (domain->pending.end == EXEC_HOST && domain->pending.slots)
+		return;
+	store_run(domain->store, 0, &domain->pending);
+	must(GATE4, domain->pending.end == EXEC_HOST && domain->pending.used == 0);
+}
+
+void
+request_revoked(struct domain *domain)
+{
+	struct requests *requests = &domain->world->requests;
+
+	gate_wait_end(domain);
+	requests_orphan(requests, domain->request);
+	requests_cancel(requests, domain->request);
+	domain->request = 0;
+	domain->completed = true;
+	domain->completion = (struct device_completion){.result = -DEVICE_EREVOKED};
+	tree_wake(domain);
 }

@@ -4,6 +4,7 @@
 
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
+#include "kernel/tree.h"
 #include "kernel/world_state.h"
 
 enum { SLOTS_FIRST = 8 };
@@ -100,8 +101,8 @@ make_personality(struct domain *domain, struct report *report)
 }
 
 int
-domain_make(struct world *world, struct domain *parent, const char *name, uint64_t bank_bytes,
-	bool stop_when_dry, struct report *report, struct domain **ret_domain)
+domain_make(struct world *world, const struct domain_above *above, const char *name,
+	uint64_t bank_bytes, bool stop_when_dry, struct report *report, struct domain **ret_domain)
 {
 	struct domain *domain = heap_take(&world->heap, sizeof *domain);
 	int error;
@@ -115,9 +116,14 @@ domain_make(struct world *world, struct domain *parent, const char *name, uint64
 	domain->state = DOMAIN_STOPPED;
 	domain->stop_when_dry = stop_when_dry;
 	memcpy(domain->name, name, strnlen(name, DOMAIN_NAME_BYTES - 1));
-	tree_add(domain, parent);
-	line_init(&domain->line, parent ? &parent->line : &world->line);
-	bank_init(&domain->bank, parent ? &parent->bank : &world->bank, bank_bytes);
+	domain->wait_grant = GRANT_NONE;
+	tree_add(domain, above->parent);
+	line_init(&domain->meter.line, above->line ? above->line : &world->meter.line);
+	domain->meter.owner = domain;
+	domain->meter.object = OBJECT_NONE;
+	bank_init(&domain->bank, above->bank ? above->bank : &world->bank, bank_bytes);
+	domain->bank.owner = domain;
+	domain_pay_with(domain, above->purse);
 	error = pay(domain, heap_cost(sizeof *domain) + DOMAIN_STAGING_BYTES, "a domain", report)
 		? make_store(domain, report)
 		: -ENOSPC;
@@ -177,11 +183,11 @@ domain_new(struct world *world, const struct domain_config *config, struct repor
 			config->preloads_count, DOMAIN_PRELOADS_MAX);
 		return -EINVAL;
 	}
-	error = domain_make(world, NULL, config->name, config->bank_bytes, config->stop_when_dry,
-		report, &domain);
+	error = domain_make(world, &config->above, config->name, config->bank_bytes,
+		config->stop_when_dry, report, &domain);
 	if (error)
 		return error;
-	line_limit(&world->clock, &domain->line, config->gas);
+	line_limit(&world->clock, &domain->meter.line, config->gas);
 	error = add_instances(domain, config, report);
 	if (error) {
 		domain_end(domain);
@@ -214,43 +220,105 @@ end_one(struct domain *domain)
 	const struct caps *caps = world->config.caps;
 
 	end_call(domain);
+	gate_forget(domain);
+	tree_forget(domain);
 	queue_drop(domain);
 	if (domain->personality)
 		caps->personality->end(domain);
 	store_free(domain->store);
 	domain_forget_entry(domain);
 	heap_give(&world->heap, domain->slots, domain->slots_count * sizeof *domain->slots);
-	if (domain->line.active)
-		line_switch(&world->clock, NULL);
-	line_done(&domain->line);
+	domain_pay_with(domain, NULL);
+	bank_clear(world, &domain->bank);
+	meter_end(&domain->meter);
+	line_bury(world, &domain->meter.line);
 	bank_done(&domain->bank);
 	tree_drop(domain);
 	world_unplace(domain);
 	heap_give(&world->heap, domain, sizeof *domain);
 }
 
+/* Lines below one that goes have a superior that is dry for ever. */
+void
+line_bury(struct world *world, struct line *line)
+{
+	if (line->active)
+		line_switch(&world->clock, NULL);
+	while (line->first)
+		line_move(line->first, &world->void_meter.line);
+	line_done(line);
+}
+
+void
+domain_pay_with(struct domain *domain, struct purse *purse)
+{
+	if (domain->purse) {
+		if (domain->purse_next)
+			domain->purse_next->purse_prev = domain->purse_prev;
+		if (domain->purse_prev)
+			domain->purse_prev->purse_next = domain->purse_next;
+		else
+			domain->purse->payers = domain->purse_next;
+	}
+	domain->purse = purse;
+	domain->purse_prev = domain->purse_next = NULL;
+	if (!purse)
+		return;
+	domain->purse_next = purse->payers;
+	if (purse->payers)
+		purse->payers->purse_prev = domain;
+	purse->payers = domain;
+}
+
+/* Standing banks end from the lowest up, so nothing here is as deep as they are. */
+void
+bank_clear(struct world *world, struct bank *bank)
+{
+	while (bank->first) {
+		struct bank *lowest = bank->first;
+
+		while (lowest->first)
+			lowest = lowest->first;
+		if (lowest->owner)
+			domain_end(lowest->owner);
+		else
+			object_end(world, lowest->object);
+	}
+	objects_end(world, bank);
+}
+
+/* What has to go before this domain can: one below it in the tree, or one that
+ * lives on what its bank bought. NULL: nothing. */
+static struct domain *
+goes_before(struct domain *domain)
+{
+	if (domain->first)
+		return domain->first;
+	return bank_tenant(&domain->bank);
+}
+
+/* Of all that must go with it, one that can go now. */
 static struct domain *
 lowest(struct domain *domain)
 {
-	while (domain->first)
-		domain = domain->first;
+	struct domain *before;
+
+	while ((before = goes_before(domain)))
+		domain = before;
 	return domain;
 }
 
 void
 domain_end(struct domain *domain)
 {
-	struct domain *at, *above;
+	struct domain *at;
 
 	if (!domain)
 		return;
-	for (at = lowest(domain);; at = lowest(above)) {
-		above = at->parent;
-		if (at == domain)
-			break;
+	do {
+		at = lowest(domain);
 		end_one(at);
-	}
-	end_one(domain);
+	} while (at != domain);
 }
 
 /* --- what it does next ----------------------------------------------------------------- */
@@ -340,7 +408,7 @@ domain_start(struct domain *domain)
 void
 domain_feed(struct domain *domain, uint64_t gas)
 {
-	line_feed(&domain->world->clock, &domain->line, gas);
+	line_feed(&domain->world->clock, &domain->meter.line, gas);
 }
 
 /* --- slots --------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 #include "kernel/key.h"
 
@@ -67,7 +68,8 @@ grant_new(struct grants *grants, uint32_t parent)
 		.root = index,
 		.generation = grant->generation,
 		.epoch = 1,
-		.expires_ns = UINT64_MAX,
+		.expires = UINT64_MAX,
+		.rate = UINT64_MAX,
 		.uses_left = UINT64_MAX,
 		.bytes_left = UINT64_MAX,
 		.used = true,
@@ -78,6 +80,7 @@ grant_new(struct grants *grants, uint32_t parent)
 		must(GRANT3, above->used);
 		grant->root = above->root;
 		grant->depth = above->depth + 1;
+		grant->limited = above->limited;
 		above->below++;
 	}
 	return index;
@@ -158,6 +161,46 @@ bool
 key_alive(struct grants *grants, const struct key *key)
 {
 	return key->grant == GRANT_NONE || grant_alive(grants, key->grant, key->grant_generation);
+}
+
+/* Tokens since it was last looked at; a second's worth is the most kept. */
+static void
+refill(struct grant *grant, uint64_t now)
+{
+	const uint64_t since = now - grant->tokens_at;
+	const uint64_t more = since / (GRANT_SECOND / grant->rate);
+
+	if (!more)
+		return;
+	grant->tokens = min_u64(grant->rate, add_saturating(grant->tokens, more));
+	grant->tokens_at = now;
+}
+
+static bool
+has_room(struct grant *grant, uint64_t bytes, uint64_t now)
+{
+	if (grant->rate != UINT64_MAX)
+		refill(grant, now);
+	return now < grant->expires && grant->uses_left && grant->bytes_left >= bytes &&
+		(grant->rate == UINT64_MAX || grant->tokens);
+}
+
+bool
+grant_use(struct grants *grants, uint32_t index, uint64_t bytes, uint64_t now)
+{
+	if (!grants->at[index].limited)
+		return true;
+	for (uint32_t i = index; i != GRANT_NONE; i = grants->at[i].parent)
+		if (!has_room(&grants->at[i], bytes, now))
+			return false;
+	for (uint32_t i = index; i != GRANT_NONE; i = grants->at[i].parent) {
+		struct grant *grant = &grants->at[i];
+
+		grant->uses_left -= grant->uses_left != UINT64_MAX;
+		grant->bytes_left -= grant->bytes_left != UINT64_MAX ? bytes : 0;
+		grant->tokens -= grant->rate != UINT64_MAX;
+	}
+	return true;
 }
 
 void

@@ -20,6 +20,7 @@
 #include "kernel/base/heap.h"
 
 struct key;
+struct domain;
 
 struct grant {
 	uint32_t parent;     /* index; GRANT_NONE for a root grant */
@@ -29,12 +30,16 @@ struct grant {
 	uint32_t below;      /* grants whose parent this is */
 	uint64_t alive_at;   /* the root's epoch when last found alive */
 	uint64_t epoch;      /* root grants: bumped by each cut below; never 0 */
-	uint64_t expires_ns, uses_left, bytes_left; /* UINT64_MAX: no limit */
+	uint64_t expires, uses_left, bytes_left; /* gas clock, ...; UINT64_MAX: no limit */
+	struct domain *waiters; /* root grants: who wait under it or below */
+	uint64_t rate, tokens, tokens_at; /* uses per GRANT_SECOND of gas; UINT64_MAX: no limit */
+	bool limited;        /* it or one above it has a limit to be counted down */
 	bool dead, used;
 	bool dropped;        /* no key names it any more; kept for those below */
 };
 
 enum { GRANT_NONE = UINT32_MAX };
+#define GRANT_SECOND UINT64_C(10000000000) /* gas in a second of the virtual clock */
 
 struct grants {
 	struct heap *heap;
@@ -54,6 +59,9 @@ void grant_drop(struct grants *grants, uint32_t grant);
 bool grant_alive(struct grants *grants, uint32_t grant, uint32_t generation);
 /* The world cut. Nothing derived under it is alive afterwards. */
 void grant_cut(struct grants *grants, uint32_t grant);
+/* One use of a key under it, of so many bytes, at this time of the gas clock:
+ * counted at it and at all above it that have limits. False: a limit is used up. */
+bool grant_use(struct grants *grants, uint32_t grant, uint64_t bytes, uint64_t now);
 /* A key without a grant (GRANT_NONE) is the kernel's own and always alive. */
 bool key_alive(struct grants *grants, const struct key *key);
 void grants_check(const struct grants *grants); /* must() */

@@ -191,7 +191,7 @@ flags_of(const struct domain *domain)
 	return (uint8_t)((domain->stop_when_dry ? IMAGE_STOP_WHEN_DRY : 0) |
 		(domain->has_entry ? IMAGE_HAS_ENTRY : 0) |
 		(domain->entered ? IMAGE_ENTERED : 0) |
-		(domain->line.unlimited ? IMAGE_UNLIMITED : 0) |
+		(domain->meter.line.unlimited ? IMAGE_UNLIMITED : 0) |
 		(!key_is_void(&domain->keeper) ? IMAGE_KEEPER : 0) |
 		(domain->personality ? IMAGE_PERSONALITY : 0));
 }
@@ -200,7 +200,7 @@ static void
 write_accounts(const struct domain *domain, struct sink *sink)
 {
 	const struct clock_gas *clock = &domain->world->clock;
-	const struct line *line = &domain->line;
+	const struct line *line = &domain->meter.line;
 
 	sink_u64(sink, line->unlimited ? 0 : line_left(clock, line));
 	sink_u64(sink, line_used(clock, line));

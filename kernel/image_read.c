@@ -483,13 +483,13 @@ set_accounts(struct image *image, struct domain *domain, const struct record *re
 {
 	struct clock_gas *clock = &image->world->clock;
 
-	line_limit(clock, &domain->line,
+	line_limit(clock, &domain->meter.line,
 		record->flags & IMAGE_UNLIMITED ? GAS_NO_LIMIT : record->left);
 	if (!(record->flags & IMAGE_UNLIMITED) && record->left == GAS_NO_LIMIT)
 		return bad_at(image, record->start, "a line with more left than any limit");
-	line_reserve(clock, &domain->line, record->reserve);
-	line_rate(clock, &domain->line, record->rate);
-	domain->line.used = record->used;
+	line_reserve(clock, &domain->meter.line, record->reserve);
+	line_rate(clock, &domain->meter.line, record->rate);
+	domain->meter.line.used = record->used;
 	domain->gas_guest = record->gas_guest;
 	domain->gas_host = record->gas_host;
 	domain->slice_left = record->slice_left;
@@ -510,6 +510,7 @@ static int
 read_domain(struct image *image)
 {
 	struct record record = {0};
+	struct domain_above above = {0};
 	struct domain *domain;
 	const char *fault;
 	int error;
@@ -522,8 +523,12 @@ read_domain(struct image *image)
 		fault = "a domain out of order";
 	if (fault)
 		return bad_at(image, record.start, fault);
-	error = domain_make(image->world, image->made ? image->at[record.parent] : NULL, record.name,
-		record.limit, record.flags & IMAGE_STOP_WHEN_DRY, image->report, &domain);
+	if (image->made) {
+		above.parent = image->at[record.parent];
+		above.line = &above.parent->meter.line;
+		above.bank = &above.parent->bank;
+	}
+	error = domain_make(image->world, &above, record.name, record.limit, record.flags & IMAGE_STOP_WHEN_DRY, image->report, &domain);
 	if (error)
 		return error;
 	image->at[image->made++] = domain;

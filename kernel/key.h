@@ -29,7 +29,16 @@ struct key {
 
 _Static_assert(sizeof(struct key) == 32, "a slot is half a cache line");
 
-enum { KEY_VOID = 0 };
+/* Kinds that the kernel makes keys of itself; caps/kinds.def has the same numbers. */
+enum {
+	KEY_VOID = 0,
+	KEY_VIEW = 4,   /* object: a domain; badge: its count of calls. Dies with that call */
+	KEY_START = 6,  /* object: a domain; badge: its maker's; rights: 0, or 1 + the function
+	                   that an order calls (no mask) */
+	KEY_RESUME = 7, /* object: a domain; badge: its count of calls. Moved, never copied */
+	KEY_DOMAIN = 8, /* object: a domain */
+	KEY_SLOTS = 30, /* the invoker's own slots; in no slot itself */
+};
 
 static inline bool
 key_is_void(const struct key *key)

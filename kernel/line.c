@@ -31,6 +31,24 @@ line_done(struct line *line)
 	*line = (struct line){0};
 }
 
+void
+line_move(struct line *line, struct line *superior)
+{
+	must(LINE4, !line->active);
+	if (line->next)
+		line->next->prev = line->prev;
+	if (line->prev)
+		line->prev->next = line->next;
+	else
+		line->superior->first = line->next;
+	line->superior = superior;
+	line->prev = NULL;
+	line->next = superior->first;
+	if (line->next)
+		line->next->prev = line;
+	superior->first = line;
+}
+
 /* What an active line lost since t0. Never more than is left: LINE3. */
 static uint64_t
 drained(const struct clock_gas *clock, const struct line *line)

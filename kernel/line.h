@@ -53,6 +53,9 @@ struct clock_gas { /* G and the running line */
 void line_init(struct line *line, struct line *superior); /* left 0, rate 1, not active */
 void line_done(struct line *line); /* unlinks it; it is idle and has nothing below */
 
+/* Below another one from now on; it is idle. */
+void line_move(struct line *line, struct line *superior);
+
 /* L3: settles and deactivates from the running line up to the common ancestor,
  * activates down to `to` (NULL: none). */
 void line_switch(struct clock_gas *clock, struct line *to);

@@ -13,6 +13,7 @@
 enum {
 	PRICES_VERSION = 1,
 	PRICE_HOST_CALL = 500,  /* every call of an import: charged before it runs */
+	PRICE_GATE = 300,       /* call, send, reply_wait, beside PRICE_HOST_CALL */
 	PRICE_REQUEST = 2000,   /* a request to the device */
 	PRICE_NAME_BYTE = 2,    /* a byte of a path or name looked at */
 	PRICE_COPY_BYTES = 64,  /* for each so many bytes copied, begun ones in full, ... */

@@ -18,6 +18,7 @@
 
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
+#include "kernel/tree.h"
 #include "kernel/world_state.h"
 
 void
@@ -34,10 +35,17 @@ domain_stop(struct domain *domain, struct stop stop)
 	queue_drop(domain);
 	domain->state = DOMAIN_STOPPED;
 	domain->stop = stop;
+	tree_stopped(domain);
 }
 
-/* Stopped for good: what was left of its slice means nothing. */
-static void
+bool
+stop_is_final(const struct stop *stop)
+{
+	return stop->reason == STOP_TRAP || stop->reason == STOP_RETURNED ||
+		stop->reason == STOP_ENDED;
+}
+
+void
 domain_finish(struct domain *domain, struct stop stop)
 {
 	domain->slice_left = 0;
@@ -72,7 +80,8 @@ world_take_completion(struct world *world, bool wait)
 		owner->request = 0;
 		owner->completed = true;
 		owner->completion = completion;
-		domain_ready(owner);
+		gate_wait_end(owner);
+		tree_wake(owner);
 	}
 	wake_stalled(world);
 	return true;
@@ -95,19 +104,20 @@ answer_call(struct domain *domain)
 		domain->state = DOMAIN_WAITING;
 		if (!domain->request)
 			queue_add(&domain->world->stalled, domain);
+		tree_waits(domain);
+		return false;
+	case CALL_STALLED:
+	case CALL_GONE:
 		return false;
 	case CALL_DRY:
-		stop = (struct stop){.reason = STOP_OUT_OF_GAS, .need = domain->stop.need};
-		domain_stop(domain, stop);
+		tree_dry(domain, domain->stop.need);
 		return false;
 	case CALL_FULL:
-		stop = (struct stop){.reason = STOP_OUT_OF_STORAGE, .need = domain->stop.need};
-		domain_stop(domain, stop);
+		tree_full(domain, domain->stop.need);
 		return false;
 	case CALL_TRAP:
 		store_host_trap(domain->store, domain->stop.trap);
-		stop = (struct stop){.reason = STOP_TRAP, .trap = domain->stop.trap};
-		domain_finish(domain, stop);
+		tree_trapped(domain, domain->stop.trap);
 		return false;
 	case CALL_EXIT:
 		store_unwind(domain->store);
@@ -133,8 +143,8 @@ answer_gas(struct domain *domain, uint64_t need)
 {
 	struct world *world = domain->world;
 
-	if (line_dry(&world->clock, need)) {
-		domain_stop(domain, (struct stop){.reason = STOP_OUT_OF_GAS, .need = need});
+	if (line_dry(&world->clock, need) || (domain->purse && domain->purse->balance < need)) {
+		tree_dry(domain, need);
 		return false;
 	}
 	domain->slice_left = max_u64(world->config.slice, need);
@@ -155,11 +165,10 @@ answer(struct domain *domain)
 	case EXEC_OUT_OF_GAS:
 		return answer_gas(domain, result->need);
 	case EXEC_STORAGE:
-		domain_stop(domain,
-			(struct stop){.reason = STOP_OUT_OF_STORAGE, .need = result->need});
+		tree_full(domain, result->need);
 		return false;
 	case EXEC_TRAP:
-		domain_finish(domain, (struct stop){.reason = STOP_TRAP, .trap = result->trap});
+		tree_trapped(domain, result->trap);
 		return false;
 	case EXEC_STEPPED:
 		domain_stop(domain, (struct stop){.reason = STOP_STEPPED});
@@ -205,17 +214,34 @@ begin(struct domain *domain)
 	return false;
 }
 
+/* How much one run of the engine may use. */
+static uint64_t
+room_of(const struct domain *domain)
+{
+	const uint64_t room = min_u64(line_room(&domain->world->clock), domain->slice_left);
+
+	return domain->purse ? min_u64(room, domain->purse->balance) : room;
+}
+
 static bool
 run_once(struct domain *domain)
 {
 	struct clock_gas *clock = &domain->world->clock;
 
+	if (domain->wait != WAIT_NOTHING && domain->wait != WAIT_IMPORT) {
+		tree_ask_again(domain);
+		if (domain->state != DOMAIN_READY)
+			return false;
+	}
+	domain->wait = WAIT_NOTHING;
 	if (domain->completed) /* the store stands at the call still */
 		return answer_call(domain);
 	if (store_idle(domain->store) && !begin(domain))
 		return false;
-	store_run(domain->store, min_u64(line_room(clock), domain->slice_left), &domain->pending);
+	store_run(domain->store, room_of(domain), &domain->pending);
 	line_spend(clock, domain->pending.used);
+	if (domain->purse)
+		purse_spend(domain->purse, domain->pending.used);
 	domain->gas_guest = add_saturating(domain->gas_guest, domain->pending.used);
 	domain->slice_left -= domain->pending.used;
 	return answer(domain);
@@ -226,11 +252,12 @@ world_step(struct world *world, struct domain *domain)
 {
 	must(WORLD2, domain->state == DOMAIN_READY);
 	world->steps++;
-	line_switch(&world->clock, &domain->line);
+	line_switch(&world->clock, &domain->meter.line);
 	if (!domain->slice_left)
 		domain->slice_left = world->config.slice;
 	while (run_once(domain))
 		;
+	gate_settle(world);
 	wake_stalled(world);
 }
 
@@ -240,19 +267,27 @@ is_poked(const struct world *world)
 	return world->config.poked && world->config.poked(world->config.user);
 }
 
+static bool
+has_stopped(const struct domain *domain)
+{
+	return domain->state == DOMAIN_STOPPED || domain->interrupted;
+}
+
 enum domain_state
 world_run(struct world *world, struct domain *domain, bool wait)
 {
-	while (domain->state != DOMAIN_STOPPED && !is_poked(world)) {
+	while (!has_stopped(domain) && !is_poked(world)) {
 		wake_stalled(world);
 		while (world_take_completion(world, false))
 			;
 		if (world->ready.head)
 			world_step(world, world->ready.head);
+		else if (!world->requests.in_flight && tree_quiesce(world))
+			gate_settle(world);
 		else if (!wait || !world_take_completion(world, true))
 			break;
 	}
-	return domain->state;
+	return has_stopped(domain) ? DOMAIN_STOPPED : domain->state;
 }
 
 /* --- freezing ------------------------------------------------------------------- */
@@ -270,7 +305,7 @@ quiesce_call(struct domain *domain)
 		call_rewind(domain);
 		return;
 	}
-	line_switch(&world->clock, &domain->line);
+	line_switch(&world->clock, &domain->meter.line);
 	(void)answer_call(domain);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel/base/must.h"
+#include "kernel/gate.h"
 #include "kernel/journal.h"
 #include "kernel/world_state.h"
 
@@ -110,14 +111,25 @@ world_domains(const struct world *world)
 
 /* --- imports ------------------------------------------------------------------- */
 
+/* Those of a table go behind those before it; NULL `to` only counts. */
 static uint32_t
-imports_count(const struct caps *caps)
+imports_add(const struct import_def *table, const struct import_def **to, uint32_t count)
 {
-	uint32_t count = 0;
+	for (; table->name; table++, count++)
+		if (to)
+			to[count] = table;
+	return count;
+}
 
-	for (const struct import_def *const *table = caps->import_tables; table && *table; table++)
-		for (const struct import_def *def = *table; def->name; def++)
-			count++;
+/* The gate's, then those of caps. */
+static uint32_t
+imports_of(const struct caps *caps, const struct import_def **to)
+{
+	uint32_t count = imports_add(gate_imports, to, 0);
+
+	for (const struct import_def *const *table = caps ? caps->import_tables : NULL;
+		table && *table; table++)
+		count = imports_add(*table, to, count);
 	return count;
 }
 
@@ -125,17 +137,12 @@ static bool
 imports_list(struct world *world)
 {
 	const struct caps *caps = world->config.caps;
-	uint32_t count = 0;
 
-	world->imports_count = caps ? imports_count(caps) : 0;
-	if (!world->imports_count)
-		return true;
+	world->imports_count = imports_of(caps, NULL);
 	world->imports = heap_take(&world->heap, world->imports_count * sizeof *world->imports);
 	if (!world->imports)
 		return false;
-	for (const struct import_def *const *table = caps->import_tables; *table; table++)
-		for (const struct import_def *def = *table; def->name; def++)
-			world->imports[count++] = def;
+	(void)imports_of(caps, world->imports);
 	return true;
 }
 
@@ -249,8 +256,12 @@ world_open(const struct world_config *config)
 	typebook_init(&world->book, &world->heap);
 	grants_init(&world->grants, &world->heap);
 	requests_init(&world->requests, &world->heap, config->device);
-	line_init(&world->line, NULL);
-	line_limit(&world->clock, &world->line, GAS_NO_LIMIT);
+	line_init(&world->meter.line, NULL);
+	line_limit(&world->clock, &world->meter.line, GAS_NO_LIMIT);
+	world->meter.object = OBJECT_NONE;
+	line_init(&world->void_meter.line, &world->meter.line);
+	world->void_meter.object = OBJECT_NONE;
+	objects_init(&world->objects);
 	bank_init(&world->bank, NULL, BANK_NO_LIMIT);
 	if (!imports_list(world)) {
 		world_close(world);
@@ -298,10 +309,12 @@ world_close(struct world *world)
 	line_switch(&world->clock, NULL);
 	for (uint32_t id = 0; id < world->places_count; id++)
 		domain_end(world->places[id].domain);
+	bank_clear(world, &world->bank);
 	requests_finish(world);
 	if (world->config.caps && world->config.caps->world_end)
 		world->config.caps->world_end(world);
 	modules_free(world);
+	objects_done(&world->objects, &world->heap);
 	requests_done(&world->requests);
 	grants_done(&world->grants);
 	typebook_done(&world->book);
@@ -339,13 +352,19 @@ world_where(void *user)
 {
 	const struct world *world = user;
 
-	return (struct journal_where){line_used(&world->clock, &world->line), world->steps};
+	return (struct journal_where){line_used(&world->clock, &world->meter.line), world->steps};
 }
 
 void **
 world_caps(struct world *world)
 {
 	return &world->caps_state;
+}
+
+struct mint *
+world_mint(struct world *world)
+{
+	return &world->mint;
 }
 
 struct heap *

@@ -26,12 +26,15 @@
 #include "kernel/grant.h"
 #include "kernel/host.h"
 #include "kernel/key.h"
-#include "kernel/line.h"
+#include "kernel/meter.h"
+#include "kernel/object.h"
+#include "kernel/purse.h"
 #include "kernel/wasm/engine.h"
 
 struct domain;
 struct world;
 struct call;
+struct invocation; /* kernel/gate.h */
 
 /* --- what caps/ hands in ------------------------------------------------- */
 
@@ -46,6 +49,8 @@ enum call_end {
 	CALL_EXIT,    /* call->code: the domain returned (proc_exit) */
 	CALL_YIELD,   /* call->word: the run that drives it returns `yielded`; the call runs
 	                 again from the top when the domain is started again */
+	CALL_STALLED, /* somebody else answers later; the domain's state says what it waits for */
+	CALL_GONE,    /* the domain is no more */
 	CALL_FULL,    /* call_take() said no and the domain stops when dry: it stops out of
 	                 storage, and the call runs again from the top when started */
 };
@@ -70,6 +75,10 @@ struct kind {
 		struct key *ret_key);
 	/* A key of this kind was cut: close what was opened under it. */
 	void (*on_cut)(struct world *world, const struct key *key);
+	/* An order on a key of it: enum order_end of kernel/gate.h. NULL: knows none. */
+	int (*invoke)(struct invocation *inv);
+	/* An object of this kind goes; its body is freed after. May be NULL. */
+	void (*end)(struct world *world, void *body);
 };
 
 /* A personality keeps state per domain (WASI's descriptors): made with the
@@ -92,10 +101,27 @@ struct caps { /* caps/caps.c: const struct caps caps_all */
 
 /* --- domains -------------------------------------------------------------- */
 
-enum domain_state {
-	DOMAIN_READY,   /* has a step to run */
-	DOMAIN_WAITING, /* a request is in flight */
-	DOMAIN_STOPPED, /* see `stop` */
+enum domain_state { /* ORDER STATES: stored in images */
+	DOMAIN_READY,     /* has a step to run */
+	DOMAIN_WAITING,   /* a request is in flight */
+	DOMAIN_STOPPED,   /* see `stop` */
+	DOMAIN_CALLING,   /* waits for an answer: see `wait` */
+	DOMAIN_AVAILABLE, /* in reply_wait: the next message is let in */
+	DOMAIN_QUEUED,    /* waits to be let in by `callee` */
+	DOMAIN_PARKED,    /* on a meter that is dry */
+	DOMAIN_STATE_COUNT
+};
+
+enum domain_wait { /* ORDER WAITS: stored in images. Whose answer a CALLING domain waits for */
+	WAIT_NOTHING,
+	WAIT_REPLY,   /* of its own call */
+	WAIT_RUN,     /* until the one it runs stops */
+	WAIT_INVOKE,  /* until the export it invoked by a start key returned */
+	WAIT_IMPORT,  /* of its keeper, to an import */
+	WAIT_DRY,     /* of its meter's keeper */
+	WAIT_STORAGE, /* of its keeper */
+	WAIT_FAULT,   /* of its keeper, to a trap */
+	WAIT_COUNT
 };
 
 enum stop_reason { /* ORDER STOPS: stored in images */
@@ -142,11 +168,38 @@ struct domain {
 	uint32_t entry_func, entry_args_count;
 	uint64_t *entry_args; /* until it has begun */
 	uint64_t slice_left; /* of the slice it is in; 0: a new one begins */
-	struct line line;
+	struct meter meter;  /* its private line */
 	struct bank bank;
 	struct key *slots;   /* slots_count of them */
 	uint32_t slots_count;
 	struct key keeper;
+	struct purse *purse; /* pays beside the line; NULL: nobody has to */
+	struct domain *purse_next, *purse_prev; /* among those it pays for */
+
+	/* The gate and the tree of runs: kernel/gate.h, kernel/tree.h. */
+	uint8_t wait;            /* enum domain_wait, while CALLING or QUEUED */
+	bool poll;               /* its run returns when it waits */
+	bool held;               /* its strand was left waiting: it goes on when run again */
+	bool interrupted;        /* the host is told `stop` though it did not itself stop */
+	bool counted;            /* the call in progress has used its key */
+	uint32_t calls;          /* resume keys of another count are void */
+	struct queue callers;    /* who wait to be let in, first come first */
+	struct domain *entering; /* ... and who is about to be */
+	struct domain *callee;   /* while QUEUED, or entering: whom it waits for */
+	struct domain *serving;  /* whose call it took last and has not answered; may be NULL */
+	struct domain *served;   /* who serves us */
+	struct domain *runner;   /* whose run drives it */
+	struct domain *runs;     /* whom its run drives */
+	struct domain *leaf;     /* what was held below when its run returned `waiting` */
+	struct domain *leaf_of;  /* ... and whose run that was */
+	struct meter *dry;       /* whose dryness ended its last run; unparked by the next */
+	struct meter *asks;      /* whose keeper it asks */
+	bool lost;               /* in the world's list of those whose resume key is gone ... */
+	uint32_t lost_calls;     /* ... at this count */
+	struct domain *lost_next;
+	uint64_t word_in;        /* what the next run hands to yield() */
+	uint32_t wait_grant, wait_grant_generation; /* under which it waits */
+	struct domain *wait_next, *wait_prev;       /* among those that wait under one root grant */
 	void *personality;   /* caps' state of it */
 	uint64_t gas_guest, gas_host; /* of its whole life, images included */
 
@@ -174,6 +227,8 @@ struct call {
 	enum trap trap;
 	uint32_t code;
 	uint64_t word;
+	uint64_t charged_before; /* by the gate, before the order's own price */
+	const struct key *under; /* the key that a request is made under; NULL: none */
 };
 
 /* [at, at + bytes) of the caller's memory, or NULL. */
@@ -212,6 +267,7 @@ void world_submit_detached(struct world *world, struct device_request *request);
 void **world_caps(struct world *world);
 struct heap *world_heap(struct world *world);
 struct grants *world_grants(struct world *world);
+struct mint *world_mint(struct world *world);
 
 /* --- worlds --------------------------------------------------------------- */
 
@@ -235,7 +291,16 @@ struct preload {
 	struct module *module;
 };
 
+/* Below what a domain is made. All NULL: below the world's own. */
+struct domain_above {
+	struct domain *parent; /* with which it ends; and whose images it is in */
+	struct line *line;
+	struct bank *bank;
+	struct purse *purse;   /* pays too; NULL: none does */
+};
+
 struct domain_config {
+	struct domain_above above;
 	const char *name;
 	struct module *module;
 	const struct preload *preloads;
@@ -274,6 +339,8 @@ int domain_entry(struct domain *domain, uint32_t func, const uint64_t *args, uin
 /* READY: also after a refuel, more storage, a yield. One that trapped or ended
  * stays so; one that returned goes on if it has a new entry. */
 void domain_start(struct domain *domain);
+/* Who pays beside the line from now on; NULL: nobody. */
+void domain_pay_with(struct domain *domain, struct purse *purse);
 void domain_feed(struct domain *domain, uint64_t gas); /* adds to its line's limit */
 
 /* A free slot now holds the key: its index; -ENOSPC (SLOTS_MAX, or the bank), -ENOMEM. */

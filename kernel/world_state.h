@@ -13,10 +13,6 @@
 #include "kernel/requests.h"
 #include "kernel/world.h"
 
-struct queue { /* of domains, first in first out */
-	struct domain *head, *tail;
-};
-
 struct domain_place {
 	struct domain *domain; /* NULL: free */
 	uint32_t generation, next_free;
@@ -34,7 +30,11 @@ struct world {
 	struct grants grants;
 	struct requests requests;
 	struct clock_gas clock;
-	struct line line;
+	struct meter meter; /* the root line */
+	struct meter void_meter; /* under which lines go whose superior ended: always dry */
+	struct objects objects;
+	struct domain *lost;    /* callers whose resume key is gone, not yet told */
+	struct mint mint;
 	struct bank bank;
 	struct world_module *modules;
 	struct domain_place *places;
@@ -64,6 +64,8 @@ uint32_t world_import(const struct world *world, const struct import *import,
 /* run.c */
 void domain_ready(struct domain *domain);
 void domain_stop(struct domain *domain, struct stop stop);
+void domain_finish(struct domain *domain, struct stop stop); /* for good */
+bool stop_is_final(const struct stop *stop);
 /* One completion taken and given to its owner. false: none, or with `wait` a poke. */
 bool world_take_completion(struct world *world, bool wait);
 /* Runs the domain for a slice at most. */
@@ -72,13 +74,21 @@ void world_step(struct world *world, struct domain *domain);
 /* call.c */
 /* The import call that the store stands at: answers it, or says how it stopped. */
 enum call_end call_run(struct domain *domain);
+/* Its pending call is at hand again, also after it was read from an image. */
+void domain_pending(struct domain *domain);
+/* Its request in flight is void: it completes with DEVICE_EREVOKED. */
+void request_revoked(struct domain *domain);
 void call_rewind(struct domain *domain); /* its completion is dropped; it runs again from the top */
 
 /* domain.c */
 /* A domain without a store's contents, not started: for domain_new() and
  * image_read(). Charged, placed, below `parent` (NULL: the world). */
-int domain_make(struct world *world, struct domain *parent, const char *name, uint64_t bank_bytes,
-	bool stop_when_dry, struct report *report, struct domain **ret_domain);
+int domain_make(struct world *world, const struct domain_above *above, const char *name,
+	uint64_t bank_bytes, bool stop_when_dry, struct report *report, struct domain **ret_domain);
+/* All that was bought from the bank, and all banks below it, end. */
+void bank_clear(struct world *world, struct bank *bank);
+/* The line ends; those below it go where it is dry for ever. */
+void line_bury(struct world *world, struct line *line);
 /* What a domain pays for its modules: all of its program and preloads. */
 uint64_t domain_module_cost(const struct module *module);
 /* Room for so many slots: 0, -ENOSPC, -ENOMEM. */

@@ -168,7 +168,8 @@ struct exec_result {
 	uint64_t used;  /* gas, to the unit, of this run */
 	uint64_t need;  /* EXEC_OUT_OF_GAS: gas; EXEC_STORAGE: bytes */
 	enum trap trap;
-	uint32_t host;      /* EXEC_HOST: the binding's number */
+	uint32_t host;      /* EXEC_HOST: the binding's number, ... */
+	uint32_t import;    /* ... and the function import's index in its module */
 	uint32_t instance;  /* EXEC_HOST: who calls */
 	const struct functype *type; /* EXEC_HOST: its type; EXEC_RETURNED: the entry's, NULL
 	                                after initialisation */

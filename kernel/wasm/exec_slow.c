@@ -109,6 +109,7 @@ target_of(struct store *store, struct instance *instance, uint32_t func)
 
 		t.kind = b->kind;
 		t.host = b->index;
+		t.import = func;
 		t.func = b->index;
 		t.instance = b->kind == BIND_FUNC ? store->instances.at[b->instance] : instance;
 	} else {
@@ -273,6 +274,7 @@ call_target(struct machine *m, const struct target *t, uint64_t at, uint32_t ins
 		return push_target(m, t, at, h0, h1);
 	case BIND_HOST:
 		m->host = t->host;
+		m->host_import = t->import;
 		m->host_type = t->type;
 		m->host_slots = m->fp + at;
 		return stop(m, EXEC_HOST, PHASE_CALL, 0);

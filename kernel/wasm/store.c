@@ -753,6 +753,7 @@ run_frames(struct machine *m)
 		m->trap = TRAP_UNCAUGHT;
 		m->phase = t.kind == BIND_HOST ? PHASE_CALL : PHASE_TRAP;
 		m->host = t.host;
+		m->host_import = t.import;
 		m->host_type = t.type;
 		m->host_slots = store->stack;
 		store->phase = m->phase;
@@ -828,6 +829,7 @@ store_run(struct store *store, uint64_t gas, struct exec_result *ret_result)
 	};
 	if (m.end == EXEC_HOST) {
 		ret_result->host = m.host;
+		ret_result->import = m.host_import;
 		ret_result->type = m.host_type;
 		ret_result->slots = m.host_slots;
 		ret_result->instance = store->host_entry

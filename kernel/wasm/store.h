@@ -75,6 +75,7 @@ struct machine {
 	uint64_t need;
 	/* EXEC_HOST */
 	uint32_t host;
+	uint32_t host_import;
 	const struct functype *host_type;
 	uint64_t *host_slots;
 };
@@ -136,6 +137,7 @@ struct target {
 	struct instance *instance;
 	uint32_t func;          /* BIND_FUNC: index, not an import's */
 	uint32_t host;
+	uint32_t import;        /* BIND_HOST: the import's index in its module */
 	const struct functype *type;
 };
 enum { BIND_TRY = 100, BIND_THROW = 101 };

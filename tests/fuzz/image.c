@@ -52,7 +52,7 @@ use(struct world *world, struct domain *domain, const struct buffer *image)
 	check(image_write(world, domain, &again.sink, false) == 0);
 	check(again.count == image->count && !memcmp(again.bytes, image->bytes, again.count));
 	buffer_done(&again);
-	line_limit(world_clock(world), &domain->line, 20000);
+	line_limit(world_clock(world), &domain->meter.line, 20000);
 	domain_start(domain);
 	(void)world_run(world, domain, true);
 	world_check(world);

@@ -326,7 +326,7 @@ Test(image, a_flipped_bit_and_signed_is_refused_or_sound)
 					  !memcmp(again.bytes, image.bytes, image.count),
 				"bit %zu is read and not written again; domain at %zu", bit,
 				module / 8 + module_bytes);
-			line_limit(world_clock(to.world), &domain->line, 100000);
+			line_limit(world_clock(to.world), &domain->meter.line, 100000);
 			domain_start(domain);
 			(void)world_run(to.world, domain, true);
 			world_check(to.world);
@@ -377,8 +377,8 @@ Test(image, of_a_tree_keeps_its_order)
 		else
 			top->first = child;
 		top->last = child;
-		line_done(&child->line);
-		line_init(&child->line, &top->line);
+		line_done(&child->meter.line);
+		line_init(&child->meter.line, &top->meter.line);
 		bank_limit(&top->bank, BANK_NO_LIMIT);
 		child->bank.prev ? (void)(child->bank.prev->next = child->bank.next)
 				 : (void)(world_bank(from.world)->first = child->bank.next);

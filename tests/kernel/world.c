@@ -156,15 +156,15 @@ Test(world, stops_at_the_exact_gas_and_goes_on)
 
 	cr_assert_eq(go(straight), STOP_RETURNED);
 	while (go(domain) == STOP_OUT_OF_GAS) {
-		cr_assert_lt(line_left(world_clock(world), &domain->line), domain->stop.need);
+		cr_assert_lt(line_left(world_clock(world), &domain->meter.line), domain->stop.need);
 		domain_feed(domain, 12345);
 		stops++;
 	}
 	cr_assert_eq(domain->stop.reason, STOP_RETURNED);
 	cr_assert_eq(domain->gas_guest, straight->gas_guest);
 	cr_assert_gt(stops, 10);
-	cr_assert_eq(line_used(world_clock(world), &domain->line), domain->gas_guest);
-	cr_assert_eq(line_left(world_clock(world), &domain->line) + domain->gas_guest,
+	cr_assert_eq(line_used(world_clock(world), &domain->meter.line), domain->gas_guest);
+	cr_assert_eq(line_left(world_clock(world), &domain->meter.line) + domain->gas_guest,
 		(uint64_t)stops * 12345);
 }
 
@@ -176,7 +176,7 @@ Test(world, need_is_just_enough)
 		uint64_t short_by;
 
 		cr_assert_eq(go(domain), STOP_OUT_OF_GAS);
-		short_by = domain->stop.need - line_left(world_clock(world), &domain->line);
+		short_by = domain->stop.need - line_left(world_clock(world), &domain->meter.line);
 
 		domain_feed(domain, short_by - 1);
 		cr_assert_eq(go(domain), STOP_OUT_OF_GAS, "one unit less is too little");
@@ -633,7 +633,7 @@ Test(world, check_finds_a_line_of_another_tree, .signal = SIGABRT)
 	struct line other;
 
 	line_init(&other, NULL);
-	domain->line.superior = &other;
+	domain->meter.line.superior = &other;
 	world_check(world);
 }
 

@@ -174,7 +174,7 @@ order(struct trial *t)
 		t->device.latency = seed_below(&t->seed, 4);
 		break;
 	case 7:
-		line_reserve(world_clock(t->world), &domain->line, seed_below(&t->seed, 1000));
+		line_reserve(world_clock(t->world), &domain->meter.line, seed_below(&t->seed, 1000));
 		break;
 	default:
 		for (uint64_t n = seed_below(&t->seed, 12) + 1; n; n--) {

@@ -182,7 +182,7 @@ take_outcome(struct place *place, const char *name, struct outcome *ret_outcome)
 	const struct domain *domain = place->domain;
 	struct outcome outcome = {.stop = domain->stop, .gas_guest = domain->gas_guest,
 		.gas_host = domain->gas_host,
-		.used = line_used(world_clock(place->world), &domain->line)};
+		.used = line_used(world_clock(place->world), &domain->meter.line)};
 	struct buffer image;
 
 	buffer_init(&image);

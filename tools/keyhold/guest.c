@@ -354,8 +354,8 @@ tell(struct worker *worker)
 	record->gas_guest = domain->gas_guest;
 	record->gas_host = domain->gas_host;
 	record->gas_run = domain->gas_guest + domain->gas_host - worker->gas_before;
-	record->gas_left = domain->line.unlimited ? GAS_NO_LIMIT
-	                                          : line_left(world_clock(worker->world), &domain->line);
+	record->gas_left = domain->meter.line.unlimited ? GAS_NO_LIMIT
+	                                          : line_left(world_clock(worker->world), &domain->meter.line);
 	record->storage_peak = domain->bank.peak;
 	record->storage_limit = domain->bank.limit;
 	if (worker->start.stop_after)

@@ -242,8 +242,8 @@ put_domain(struct worker *worker, struct look_sink *to, struct domain *domain, u
 	put_text(sink, stop_text(domain));
 	sink_u64(sink, domain->gas_guest);
 	sink_u64(sink, domain->gas_host);
-	sink_u64(sink, domain->line.unlimited ? GAS_NO_LIMIT
-	                                      : line_left(world_clock(worker->world), &domain->line));
+	sink_u64(sink, domain->meter.line.unlimited ? GAS_NO_LIMIT
+	                                      : line_left(world_clock(worker->world), &domain->meter.line));
 	sink_u64(sink, domain->bank.used);
 	sink_u64(sink, domain->bank.limit);
 	put_frames(sink, domain);
