@@ -528,7 +528,8 @@ read_domain(struct image *image)
 		above.line = &above.parent->meter.line;
 		above.bank = &above.parent->bank;
 	}
-	error = domain_make(image->world, &above, record.name, record.limit, record.flags & IMAGE_STOP_WHEN_DRY, image->report, &domain);
+	error = domain_make(image->world, &above, record.name, record.limit,
+		record.flags & IMAGE_STOP_WHEN_DRY, image->report, &domain);
 	if (error)
 		return error;
 	image->at[image->made++] = domain;
