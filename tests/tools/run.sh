@@ -337,6 +337,23 @@ is "a worker killed from outside is 137" "137 killed" "$status $(field r.json 'r
 grep -q 'the worker was killed from outside' "$WORK/err"
 ok "and it is said"
 
+$KH run --report r.json cat.wasm <fifo 2>"$WORK/err" &
+job=$!
+exec 8>fifo
+worker=
+while [ -z "$worker" ] && kill -0 $job; do
+	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
+done
+# It handles the signal from some point on; before, it may not even hear it.
+while kill -0 $job && ! grep -q '^SigCgt:.*[2367abef].$' /proc/$worker/status; do :; done
+kill -ABRT $worker
+wait $job
+status=$?
+exec 8>&-
+is "a worker that aborts is our fault" "70 killed" "$status $(field r.json 'r["end"]')"
+grep -q 'the worker stopped itself' "$WORK/err" && ! grep -qi 'fault)' "$WORK/err"
+ok "and is not called a memory fault"
+
 $KH cat.wasm <fifo 2>"$WORK/err" &
 job=$!
 exec 8>fifo

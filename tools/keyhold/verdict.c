@@ -287,6 +287,11 @@ say_silent(const struct launch *launch)
 	}
 	switch (outcome->end) {
 	case BROKER_EXITED:
+		if (outcome->code == WORKER_ABORTED) {
+			say_error("the worker stopped itself: %s",
+				trail[0] ? trail : "abort(), and not by a check of ours");
+			break;
+		}
 		say_error("the worker ended %s%s%s", outcome->ready ? "without a word" : "before its walls were up",
 			trail[0] ? ": " : "", trail);
 		break;

@@ -33,6 +33,9 @@ struct worker {
 	struct record record;
 };
 
+/* Its exit status when it called abort(): 128 + SIGABRT, as a shell counts. */
+enum { WORKER_ABORTED = 134 };
+
 /* Nothing was begun. `status` is an exit status. */
 _Noreturn void worker_refuse(struct worker *worker, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
