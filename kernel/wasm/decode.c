@@ -703,12 +703,12 @@ book_types(struct decoder *d)
 }
 
 /* What the module makes us store, whatever else is loaded: its tables, its
- * types in the book, and what lower.c reserves (insns_bound there). */
+ * types in the book, and what lower.c reserves, its stubs as one more function. */
 static uint64_t
 cost_of(const struct module *m)
 {
-	enum { BOOK_TYPE = 64, BOOK_VAL = 24, UNIT = 64, INSN = 16, SPARE = 8 };
-	const uint64_t insns = m->insns_max + m->insns_max / 16 + SPARE * ((uint64_t)m->funcs_count + 1);
+	enum { BOOK_TYPE = 64, BOOK_VAL = 24, UNIT = 64, INSN = 16 };
+	const uint64_t insns = insns_bound(m->insns_max, (uint64_t)m->funcs_count + 1);
 	uint64_t cost = heap_cost(sizeof *m) + m->pool_bytes;
 
 	for (uint32_t i = 0; i < m->types_count; i++)

@@ -206,18 +206,17 @@ lower_run(struct lower *l, struct module *module, uint32_t defined, struct insn 
 	return ok;
 }
 
-/* validate.c's bound, and a `gas` for each split of a long block. */
 static uint32_t
-insns_bound(const struct func *func)
+func_bound(const struct func *func)
 {
-	return func->insns_max + func->insns_max / 16 + 8;
+	return (uint32_t)insns_bound(func->insns_max, 1);
 }
 
 int
 lower_func(struct module *module, uint32_t defined)
 {
 	struct code_unit *unit = &module->units[defined];
-	const uint32_t max = insns_bound(&module->funcs[defined]);
+	const uint32_t max = func_bound(&module->funcs[defined]);
 	struct lower l = {.start = (uint32_t)module->code_insns};
 
 	if (unit->count)
@@ -246,7 +245,7 @@ int
 lower_map(struct module *module, uint32_t defined, struct code_map *ret_map)
 {
 	const struct code_unit *unit = &module->units[defined];
-	const uint32_t max = insns_bound(&module->funcs[defined]);
+	const uint32_t max = func_bound(&module->funcs[defined]);
 	struct code_map map = {.insns = max};
 	struct lower l = {.start = unit->start, .map = &map};
 	struct insn *scratch;
@@ -298,7 +297,7 @@ lower_open(struct module *module)
 	if (module->code)
 		return 0;
 	for (uint32_t i = 0; i < module->funcs_count; i++)
-		insns += insns_bound(&module->funcs[i]);
+		insns += func_bound(&module->funcs[i]);
 	if (insns > UINT32_MAX / sizeof(struct insn)) /* H0 counts bytes in 32 bits */
 		return -ENOMEM;
 	module->code_insns_max = insns;

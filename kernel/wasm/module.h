@@ -134,6 +134,15 @@ struct func {
 	uint32_t insns_max;  /* upper bound of its slot code, in instructions; set by validate.c */
 };
 
+/* Room for the slot code of `funcs` functions whose insns_max add up to `insns`:
+ * validate.c's bound, a `gas` for each split of a long block, and what every
+ * function has besides. The rest of each division only makes it larger. */
+static inline uint64_t
+insns_bound(uint64_t insns, uint64_t funcs)
+{
+	return insns + insns / 16 + 8 * funcs;
+}
+
 struct code_unit; /* kernel/wasm/code.h: one function's slot code and safepoint table */
 
 struct module {
