@@ -2,6 +2,7 @@
 #include "kernel/journal.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "kernel/base/must.h"
 
@@ -13,42 +14,99 @@ enum record { /* ORDER RECORDS: stored, append only */
 	RECORD_COMPLETION,
 	RECORD_POKE, /* a wait that ended with nothing */
 	RECORD_END,
+	RECORD_STOP, /* asked to stop between two steps */
 };
 
-/* --- what a request was, in 32 bytes ------------------------------------------------ */
+/* --- requests in a journal: all that was asked, what was to be written as a hash ---- */
 
-struct hash_sink {
-	struct sink sink; /* first */
-	struct blake2b hash;
+struct asked {
+	uint32_t op, flags, handle, handle2;
+	uint64_t offset, length;
+	uint32_t bytes, data_bytes;
+	const uint8_t *data_hash; /* NULL without data */
+	const uint8_t *path, *path2;
+	uint32_t path_bytes, path2_bytes;
+	uint64_t access_ns, modify_ns, timeout_ns;
 };
-
-static int
-hash_put(struct sink *sink, const void *data, size_t bytes)
-{
-	blake2b_add(&((struct hash_sink *)sink)->hash, data, bytes);
-	return 0;
-}
 
 static void
-digest(const struct device_request *request, uint8_t ret_digest[32])
+put_request(struct sink *sink, const struct device_request *request)
 {
-	struct hash_sink to = {.sink = {.put = hash_put}};
+	uint8_t hash[32];
 
-	blake2b_init(&to.hash);
-	sink_u32(&to.sink, (uint32_t)request->op);
-	sink_u32(&to.sink, request->flags);
-	sink_u32(&to.sink, request->handle);
-	sink_u32(&to.sink, request->handle2);
-	sink_u64(&to.sink, request->offset);
-	sink_u64(&to.sink, request->length);
-	sink_u32(&to.sink, request->bytes);
-	sink_text(&to.sink, request->data, request->data_bytes);
-	sink_text(&to.sink, request->path, request->path_bytes);
-	sink_text(&to.sink, request->path2, request->path2_bytes);
-	sink_u64(&to.sink, request->access_ns);
-	sink_u64(&to.sink, request->modify_ns);
-	sink_u64(&to.sink, request->timeout_ns);
-	blake2b_end(&to.hash, ret_digest);
+	sink_u32(sink, (uint32_t)request->op);
+	sink_u32(sink, request->flags);
+	sink_u32(sink, request->handle);
+	sink_u32(sink, request->handle2);
+	sink_u64(sink, request->offset);
+	sink_u64(sink, request->length);
+	sink_u32(sink, request->bytes);
+	sink_u32(sink, request->data_bytes);
+	if (request->data_bytes) {
+		blake2b_256(request->data, request->data_bytes, hash);
+		sink_put(sink, hash, sizeof hash);
+	}
+	sink_text(sink, request->path, request->path_bytes);
+	sink_text(sink, request->path2, request->path2_bytes);
+	sink_u64(sink, request->access_ns);
+	sink_u64(sink, request->modify_ns);
+	sink_u64(sink, request->timeout_ns);
+}
+
+static bool
+get_request(struct bytes_in *in, struct asked *ret_asked)
+{
+	struct asked asked = {0};
+
+	asked.op = bytes_u32(in);
+	asked.flags = bytes_u32(in);
+	asked.handle = bytes_u32(in);
+	asked.handle2 = bytes_u32(in);
+	asked.offset = bytes_u64(in);
+	asked.length = bytes_u64(in);
+	asked.bytes = bytes_u32(in);
+	asked.data_bytes = bytes_u32(in);
+	if (asked.data_bytes)
+		asked.data_hash = bytes_take(in, 32);
+	asked.path = bytes_text(in, &asked.path_bytes);
+	asked.path2 = bytes_text(in, &asked.path2_bytes);
+	asked.access_ns = bytes_u64(in);
+	asked.modify_ns = bytes_u64(in);
+	asked.timeout_ns = bytes_u64(in);
+	*ret_asked = asked;
+	return !in->bad;
+}
+
+static bool
+text_equal(const uint8_t *a, uint32_t a_bytes, const char *b, uint32_t b_bytes)
+{
+	return a_bytes == b_bytes && (!a_bytes || !memcmp(a, b, a_bytes));
+}
+
+static bool
+same_data(const struct asked *then, const struct device_request *now)
+{
+	uint8_t hash[32];
+
+	if (then->data_bytes != now->data_bytes)
+		return false;
+	if (!now->data_bytes)
+		return true;
+	blake2b_256(now->data, now->data_bytes, hash);
+	return !memcmp(hash, then->data_hash, sizeof hash);
+}
+
+static bool
+same_request(const struct asked *then, const struct device_request *now)
+{
+	return then->op == (uint32_t)now->op && then->flags == now->flags &&
+		then->handle == now->handle && then->handle2 == now->handle2 &&
+		then->offset == now->offset && then->length == now->length &&
+		then->bytes == now->bytes &&
+		text_equal(then->path, then->path_bytes, now->path, now->path_bytes) &&
+		text_equal(then->path2, then->path2_bytes, now->path2, now->path2_bytes) &&
+		then->access_ns == now->access_ns && then->modify_ns == now->modify_ns &&
+		then->timeout_ns == now->timeout_ns && same_data(then, now);
 }
 
 /* --- recording ------------------------------------------------------------------------ */
@@ -80,12 +138,9 @@ record_submit(struct device *device, const struct device_request *request)
 {
 	struct recorder *recorder = (struct recorder *)device;
 	const int refused = recorder->below->submit(recorder->below, request);
-	uint8_t what[32];
 
-	digest(request, what);
 	record(recorder, refused ? RECORD_REFUSED : RECORD_SUBMIT, request->id);
-	sink_u32(&recorder->sink, (uint32_t)request->op);
-	sink_put(&recorder->sink, what, sizeof what);
+	put_request(&recorder->sink, request);
 	return refused;
 }
 
@@ -156,6 +211,12 @@ recorder_begin(struct recorder *recorder, struct device *below, struct sink *to,
 }
 
 void
+recorder_stop(struct recorder *recorder)
+{
+	record(recorder, RECORD_STOP, 0);
+}
+
+void
 recorder_end(struct recorder *recorder)
 {
 	uint8_t hash[32];
@@ -190,17 +251,99 @@ peek(struct replayer *replayer, struct bytes_in *ret_in, struct entry *ret_entry
 	return !replayer->ended && !replayer->diverged.text[0];
 }
 
+/* --- words for a divergence ------------------------------------------------------------- */
+
+static const char *const op_texts[DEVICE_OP_COUNT] = { /* ORDER DEVICE_OPS */
+	[DEVICE_READ] = "read", [DEVICE_WRITE] = "write", [DEVICE_SYNC] = "sync",
+	[DEVICE_TRUNCATE] = "truncate", [DEVICE_ALLOCATE] = "allocate", [DEVICE_POLL] = "poll",
+	[DEVICE_SLEEP] = "sleep", [DEVICE_SHUTDOWN] = "shutdown", [DEVICE_OPEN] = "open",
+	[DEVICE_CLOSE] = "close", [DEVICE_STAT] = "stat", [DEVICE_STAT_AT] = "stat_at",
+	[DEVICE_TIMES] = "times", [DEVICE_TIMES_AT] = "times_at", [DEVICE_MKDIR] = "mkdir",
+	[DEVICE_UNLINK] = "unlink", [DEVICE_RMDIR] = "rmdir", [DEVICE_RENAME] = "rename",
+	[DEVICE_LINK] = "link", [DEVICE_SYMLINK] = "symlink", [DEVICE_READLINK] = "readlink",
+	[DEVICE_LIST] = "list", [DEVICE_CLOCK] = "clock", [DEVICE_ENTROPY] = "entropy",
+};
+
+/* Which bytes were to be written tells a hash, its first bytes for a person. */
 static void
-diverge(struct replayer *replayer, const struct bytes_in *at, const char *what,
+say_asked(struct report *to, const struct asked *asked)
+{
+	const char *op = asked->op < DEVICE_OP_COUNT ? op_texts[asked->op] : NULL;
+	const uint8_t *hash = asked->data_hash;
+	char offset[24] = "its position", data[64] = "";
+
+	if (asked->offset != DEVICE_STREAM)
+		(void)snprintf(offset, sizeof offset, "%llu", (unsigned long long)asked->offset);
+	if (hash)
+		(void)snprintf(data, sizeof data, ", data %u bytes (blake2b %02x%02x%02x%02x)",
+			asked->data_bytes, hash[0], hash[1], hash[2], hash[3]);
+	report_say(to, UINT64_MAX,
+		"%s handle %u, flags 0x%x, at %s, bytes %u%s%s%.*s%s%.*s", op ? op : "?", asked->handle,
+		asked->flags, offset, asked->bytes, data, asked->path_bytes ? ", path " : "",
+		(int)(asked->path_bytes < 200 ? asked->path_bytes : 200),
+		asked->path_bytes ? (const char *)asked->path : "",
+		asked->path2_bytes ? ", path2 " : "",
+		(int)(asked->path2_bytes < 200 ? asked->path2_bytes : 200),
+		asked->path2_bytes ? (const char *)asked->path2 : "");
+}
+
+static void
+say_request(struct report *to, const struct device_request *request)
+{
+	uint8_t hash[32];
+	const struct asked asked = {(uint32_t)request->op, request->flags, request->handle,
+		request->handle2, request->offset, request->length, request->bytes,
+		request->data_bytes, request->data_bytes ? hash : NULL,
+		(const uint8_t *)request->path, (const uint8_t *)request->path2, request->path_bytes,
+		request->path2_bytes, request->access_ns, request->modify_ns, request->timeout_ns};
+
+	if (request->data_bytes)
+		blake2b_256(request->data, request->data_bytes, hash);
+	say_asked(to, &asked);
+}
+
+static void
+say_entry(struct report *to, const struct entry *entry, struct bytes_in in)
+{
+	struct asked asked;
+
+	switch (entry->type) {
+	case RECORD_SUBMIT:
+	case RECORD_REFUSED:
+		if (get_request(&in, &asked))
+			say_asked(to, &asked);
+		break;
+	case RECORD_COMPLETION:
+		report_say(to, UINT64_MAX, "completion of request %llu, result %lld",
+			(unsigned long long)entry->id, (long long)bytes_u64(&in));
+		break;
+	case RECORD_POKE:
+		report_say(to, UINT64_MAX, "a wait that ended with nothing");
+		break;
+	case RECORD_END:
+		report_say(to, UINT64_MAX, "the end");
+		break;
+	case RECORD_STOP:
+		report_say(to, UINT64_MAX, "a stop that was asked for");
+		break;
+	}
+	if (!to->text[0])
+		report_say(to, UINT64_MAX, "what is no record");
+}
+
+/* `in` stands behind the entry's beginning. */
+static void
+diverge(struct replayer *replayer, const struct bytes_in *in, const char *what,
 	const struct entry *entry)
 {
 	const struct journal_where now = replayer->clock.now(replayer->clock.user);
 
-	report_say(&replayer->diverged, bytes_offset(at),
+	report_say(&replayer->diverged, bytes_offset(&replayer->in),
 		"replay: %s: at gas %llu, step %llu; recorded gas %llu, step %llu, request %llu", what,
 		(unsigned long long)now.used, (unsigned long long)now.steps,
 		(unsigned long long)entry->where.used, (unsigned long long)entry->where.steps,
 		(unsigned long long)entry->id);
+	say_entry(&replayer->recorded, entry, *in);
 }
 
 static bool
@@ -240,29 +383,35 @@ flight_drop(struct replayer *replayer, uint64_t id)
 	return false;
 }
 
-/* After it diverged everything is refused: the world then waits for ever. */
+/* After it diverged, or was frozen, requests are taken and never answered: the
+ * world then waits for ever. */
+static int
+take_unanswered(struct replayer *replayer, const struct device_request *request)
+{
+	return flight_add(replayer, request->id) ? 0 : -DEVICE_EAGAIN;
+}
+
 static int
 replay_submit(struct device *device, const struct device_request *request)
 {
 	struct replayer *replayer = (struct replayer *)device;
-	struct bytes_in in;
+	const char *wrong = NULL;
+	struct bytes_in in, then;
 	struct entry entry;
-	const uint8_t *then;
-	uint8_t now[32];
+	struct asked asked;
 
-	if (!peek(replayer, &in, &entry))
-		return flight_add(replayer, request->id) ? 0 : -DEVICE_EAGAIN;
+	if (replayer->frozen || !peek(replayer, &in, &entry))
+		return take_unanswered(replayer, request);
+	then = in;
 	if ((entry.type != RECORD_SUBMIT && entry.type != RECORD_REFUSED) ||
-		entry.id != request->id || !is_now(replayer, &entry)) {
-		diverge(replayer, &replayer->in, "a request that was not made then", &entry);
-		return flight_add(replayer, request->id) ? 0 : -DEVICE_EAGAIN;
-	}
-	(void)bytes_u32(&in);
-	then = bytes_take(&in, sizeof now);
-	digest(request, now);
-	if (!then || memcmp(then, now, sizeof now)) {
-		diverge(replayer, &replayer->in, "another request than was made then", &entry);
-		return flight_add(replayer, request->id) ? 0 : -DEVICE_EAGAIN;
+		entry.id != request->id || !is_now(replayer, &entry))
+		wrong = "a request that was not made then";
+	else if (!get_request(&in, &asked) || !same_request(&asked, request))
+		wrong = "another request than was made then";
+	if (wrong) {
+		diverge(replayer, &then, wrong, &entry);
+		say_request(&replayer->asked, request);
+		return take_unanswered(replayer, request);
 	}
 	replayer->in = in;
 	if (entry.type == RECORD_REFUSED || !flight_add(replayer, request->id))
@@ -301,30 +450,46 @@ get_completion(struct bytes_in *in, uint64_t id, struct device_completion *ret_c
 	return true;
 }
 
+/* Each request in flight ends as if it had been cancelled in time. */
+static bool
+reap_frozen(struct replayer *replayer, struct device_completion *ret_completion)
+{
+	if (!replayer->flight_count)
+		return false;
+	*ret_completion = (struct device_completion){
+		.id = replayer->flight[--replayer->flight_count], .result = -DEVICE_ECANCELED};
+	return true;
+}
+
 static bool
 replay_reap(struct device *device, bool wait, struct device_completion *ret_completion)
 {
 	struct replayer *replayer = (struct replayer *)device;
-	struct bytes_in in;
+	struct bytes_in in, then;
 	struct entry entry;
 
+	if (replayer->frozen)
+		return wait && reap_frozen(replayer, ret_completion);
 	if (!peek(replayer, &in, &entry))
 		return false;
+	then = in;
 	if (entry.type == RECORD_POKE && wait && is_now(replayer, &entry)) {
 		replayer->in = in;
 		return false;
 	}
 	if (entry.type != RECORD_COMPLETION || !is_now(replayer, &entry)) {
-		if (wait)
-			diverge(replayer, &replayer->in, "a wait that was not made then", &entry);
+		if (wait) {
+			diverge(replayer, &then, "a wait that was not made then", &entry);
+			report_say(&replayer->asked, UINT64_MAX, "a wait");
+		}
 		return false;
 	}
 	if (!get_completion(&in, entry.id, ret_completion)) {
-		diverge(replayer, &in, "a damaged completion", &entry);
+		diverge(replayer, &then, "a damaged completion", &entry);
 		return false;
 	}
 	if (!flight_drop(replayer, entry.id)) {
-		diverge(replayer, &replayer->in, "a completion of nothing in flight", &entry);
+		diverge(replayer, &then, "a completion of nothing in flight", &entry);
 		return false;
 	}
 	replayer->in = in;
@@ -378,7 +543,56 @@ replayer_begin(struct replayer *replayer, struct heap *heap, const uint8_t *byte
 	};
 	memcpy(replayer->from, from, sizeof replayer->from);
 	report_clear(&replayer->diverged);
+	report_clear(&replayer->recorded);
+	report_clear(&replayer->asked);
 	return 0;
+}
+
+bool
+replayer_stop(struct replayer *replayer)
+{
+	struct bytes_in in;
+	struct entry entry;
+
+	if (replayer->frozen || !peek(replayer, &in, &entry) || entry.type != RECORD_STOP ||
+		!is_now(replayer, &entry))
+		return false;
+	replayer->in = in;
+	return true;
+}
+
+void
+replayer_freeze(struct replayer *replayer)
+{
+	replayer->frozen = true;
+}
+
+bool
+replayer_end(struct replayer *replayer)
+{
+	struct bytes_in in;
+	struct entry entry;
+
+	if (peek(replayer, &in, &entry) ||
+		(replayer->complete && !replayer->diverged.text[0] && !is_now(replayer, &entry))) {
+		diverge(replayer, &in, "the run ended, which it had not then", &entry);
+		report_say(&replayer->asked, UINT64_MAX, "the end");
+	}
+	return !replayer->diverged.text[0];
+}
+
+bool
+replayer_past(struct replayer *replayer)
+{
+	struct bytes_in in;
+	struct entry entry;
+
+	if (!replayer->diverged.text[0] && !peek(replayer, &in, &entry) && replayer->complete &&
+		replayer->clock.now(replayer->clock.user).steps > entry.where.steps) {
+		diverge(replayer, &in, "the run goes on, which it had ended then", &entry);
+		report_say(&replayer->asked, UINT64_MAX, "a step more");
+	}
+	return replayer->diverged.text[0] || (replayer->ended && !replayer->complete);
 }
 
 void

@@ -31,7 +31,7 @@
 #include "kernel/base/report.h"
 #include "kernel/device.h"
 
-enum { JOURNAL_VERSION = 1, JOURNAL_HEADER_BYTES = 48 };
+enum { JOURNAL_VERSION = 2, JOURNAL_HEADER_BYTES = 48 };
 
 /* Where the recorded world stands: asked at every record. */
 struct journal_where {
@@ -57,6 +57,8 @@ struct recorder {
 /* `from` is the hash of the image the run goes on from, or of its module. */
 void recorder_begin(struct recorder *recorder, struct device *below, struct sink *to,
 	const struct journal_clock *clock, const uint8_t from[32]);
+/* The run is asked to stop here, between two steps. */
+void recorder_stop(struct recorder *recorder);
 void recorder_end(struct recorder *recorder); /* the last record, with a hash of all before */
 
 struct replayer {
@@ -70,10 +72,22 @@ struct replayer {
 	uint64_t completions;
 	bool complete; /* the journal has its end, and the hash is right */
 	bool ended;    /* nothing is left in it */
+	bool frozen;   /* nothing more is answered; what is in flight was cancelled */
 	struct report diverged; /* empty while the run is the recorded one */
+	struct report recorded, asked; /* then: what came next, and what came instead */
 };
 
 /* 0; -EINVAL: not a journal, or a damaged one. The bytes stay borrowed. */
 int replayer_begin(struct replayer *replayer, struct heap *heap, const uint8_t *bytes,
 	size_t count, const struct journal_clock *clock, struct report *report);
 void replayer_done(struct replayer *replayer);
+/* Asked between steps: was the recorded run asked to stop exactly here? */
+bool replayer_stop(struct replayer *replayer);
+/* Asked between steps: is there nothing left to replay by? It diverged, went on
+ * past the recorded end, or the journal was cut off here. */
+bool replayer_past(struct replayer *replayer);
+/* The run ended: true if the recorded one did so here too (or was cut off). */
+bool replayer_end(struct replayer *replayer);
+/* From now on each request ends as cancelled, so that an image may be made of
+ * where the run stands. */
+void replayer_freeze(struct replayer *replayer);
