@@ -10,8 +10,9 @@
 
 #include "caps/caps.h"
 #include "kernel/image.h"
+#include "tools/keyhold/pen.h"
 #include "tools/keyhold/say.h"
-#include "tools/keyhold/worker.h"
+#include "tools/keyhold/tape.h"
 
 enum { TEXT_MAX = 512, MOUNTS_MAX = RECORD_KEYS_MAX };
 
@@ -184,99 +185,24 @@ read_image(struct worker *worker)
 
 /* --- the image that is kept ------------------------------------------------------ */
 
-struct stream_sink {
-	struct sink sink; /* first */
-	struct worker *worker;
-	uint64_t id;      /* of our own requests; the kernel's begin at 1 */
-	uint32_t handle, bytes;
-	int error;        /* enum device_error */
-	uint8_t buffer[DEVICE_PIECE_BYTES];
-};
-
-/* Waits for the completion of our request; whatever else completes is dropped:
- * the domain has been quiesced. */
-static int64_t
-await(struct stream_sink *to, const struct device_request *request)
-{
-	struct device *device = client_device(to->worker->client);
-	struct device_completion completion;
-	int64_t result;
-
-	if (device->submit(device, request))
-		return -DEVICE_EAGAIN;
-	for (;;) {
-		if (!device->reap(device, true, &completion)) {
-			to->worker->pokes |= client_poked(to->worker->client);
-			continue;
-		}
-		result = completion.result;
-		device->done(device, completion.id);
-		if (completion.id == request->id)
-			return result;
-	}
-}
-
-static int
-stream_flush(struct stream_sink *to)
-{
-	uint32_t at = 0;
-
-	while (at < to->bytes && !to->error) {
-		const struct device_request request = {.id = ++to->id, .op = DEVICE_WRITE,
-			.handle = to->handle, .offset = DEVICE_STREAM, .data = to->buffer + at,
-			.data_bytes = to->bytes - at};
-		const int64_t n = await(to, &request);
-
-		if (n < 0)
-			to->error = (int)-n;
-		else if (!n)
-			to->error = DEVICE_EIO;
-		else
-			at += (uint32_t)n;
-	}
-	to->bytes = 0;
-	return to->error ? -EIO : 0;
-}
-
-static int
-stream_put(struct sink *sink, const void *data, size_t bytes)
-{
-	struct stream_sink *to = (struct stream_sink *)(void *)sink;
-	const uint8_t *at = data;
-
-	while (bytes) {
-		const size_t room = sizeof(to->buffer) - to->bytes, piece = bytes < room ? bytes : room;
-
-		memcpy(to->buffer + to->bytes, at, piece);
-		to->bytes += (uint32_t)piece;
-		at += piece;
-		bytes -= piece;
-		if (to->bytes == sizeof(to->buffer) && stream_flush(to))
-			return -EIO;
-	}
-	return 0;
-}
-
 static void
 keep_image(struct worker *worker, enum start_when when)
 {
-	static struct stream_sink to;
+	static uint8_t buffer[PEN_PIECE];
 	struct record *record = &worker->record;
+	struct pen pen;
 	int r;
 
 	if (worker->start.images[when] == START_NO_IMAGE)
 		return;
-	to.sink.put = stream_put;
-	to.worker = worker;
-	to.id = UINT64_C(1) << 63;
-	to.handle = worker->start.images[when];
+	pen_init(&pen, worker, worker->start.images[when], buffer, sizeof(buffer));
 	record->image_when = when;
-	r = image_write(worker->world, worker->domain, &to.sink, false);
+	r = image_write(worker->world, worker->domain, &pen.sink, false);
 	if (!r)
-		r = stream_flush(&to);
+		r = pen_flush(&pen);
 	record->image = r ? IMAGE_FAILED : IMAGE_WRITTEN;
-	record->image_bytes = to.sink.bytes;
-	record->image_error = r && !to.error ? DEVICE_ENOMEM : to.error;
+	record->image_bytes = pen.sink.bytes;
+	record->image_error = r && !pen.error ? DEVICE_ENOMEM : pen.error;
 }
 
 /* --- the record --------------------------------------------------------------------- */
@@ -356,6 +282,8 @@ tell(struct worker *worker)
 	record->gas_run = domain->gas_guest + domain->gas_host - worker->gas_before;
 	record->gas_left = domain->meter.line.unlimited ? GAS_NO_LIMIT
 	                                          : line_left(world_clock(worker->world), &domain->meter.line);
+	record->program = text_of(worker->start.program);
+	record->steps = world_where(worker->world).steps;
 	record->storage_peak = domain->bank.peak;
 	record->storage_limit = domain->bank.limit;
 	if (worker->start.stop_after)
@@ -373,6 +301,10 @@ poked(void *user)
 	struct worker *worker = user;
 
 	worker->pokes |= client_poked(worker->client);
+	if (worker->start.flags & START_REPLAY)
+		return again_poked(worker) || worker->pokes;
+	if (worker->pokes)
+		tape_stop(worker);
 	return worker->pokes != 0;
 }
 
@@ -380,6 +312,8 @@ poked(void *user)
 static bool
 run(struct worker *worker)
 {
+	if (worker->start.flags & START_REPLAY)
+		again_begin(worker);
 	domain_start(worker->domain);
 	for (;;) {
 		if (world_run(worker->world, worker->domain, true) == DOMAIN_STOPPED) {
@@ -433,10 +367,20 @@ stopped(struct worker *worker)
 	}
 }
 
+static struct device *
+device_of(struct worker *worker)
+{
+	if (worker->start.flags & START_REPLAY)
+		return again_open(worker);
+	if (worker->start.record_to != START_NO_STREAM)
+		return tape_open(worker);
+	return client_device(worker->client);
+}
+
 static void
 open_world(struct worker *worker)
 {
-	struct world_config config = {.host = worker->host, .device = client_device(worker->client),
+	struct world_config config = {.host = worker->host, .device = device_of(worker),
 		.caps = &caps_all, .executor = EXECUTOR_FAST, .poked = poked, .user = worker};
 
 	if (worker->start.flags & START_SWITCH || !executor_present(EXECUTOR_FAST))
@@ -470,16 +414,38 @@ run_new(struct worker *worker, bool *ret_stopped)
 	*ret_stopped = run(worker);
 }
 
+/* Somebody asked: it comes to a point where an image can be made of it. */
+static void
+asked(struct worker *worker)
+{
+	const bool replay = worker->start.flags & START_REPLAY;
+
+	if (replay)
+		(void)again_freeze(worker);
+	domain_quiesce(worker->domain);
+	worker->record.end = RECORD_ASKED;
+	if (replay)
+		return;
+	if (worker->pokes & POKE_KEEP)
+		keep_image(worker, WHEN_SIGNAL);
+}
+
 void
 guest_run(struct worker *worker)
 {
 	const struct start *start = &worker->start;
-	struct wasi_config wasi = {.args = start->args, .args_count = start->args_count,
-		.env = start->env, .env_count = start->env_count, .mounts = mounts,
-		.no_root = start->flags & START_NO_ROOT,
-		.stop_on_denied = start->flags & START_STOP_ON_DENIED};
+	const bool replay = start->flags & START_REPLAY;
+	struct wasi_config wasi = {.mounts = mounts};
 	bool by_itself;
 
+	if (replay)
+		again_read(worker);
+	wasi.args = start->args;
+	wasi.args_count = start->args_count;
+	wasi.env = start->env;
+	wasi.env_count = start->env_count;
+	wasi.no_root = start->flags & START_NO_ROOT;
+	wasi.stop_on_denied = start->flags & START_STOP_ON_DENIED;
 	open_world(worker);
 	add_roots(worker, &wasi);
 	if (start->flags & START_RESUME)
@@ -493,13 +459,17 @@ guest_run(struct worker *worker)
 		by_itself = run(worker);
 	else
 		run_new(worker, &by_itself);
-	if (by_itself) {
+	if (by_itself && replay)
+		again_stopped(worker);
+	if (by_itself)
 		stopped(worker);
-	} else {
-		domain_quiesce(worker->domain);
-		worker->record.end = RECORD_ASKED;
-		if (worker->pokes & POKE_KEEP)
-			keep_image(worker, WHEN_SIGNAL);
-	}
+	else
+		asked(worker);
+	if (replay)
+		again_close(worker);
+	else
+		tape_close(worker);
+	if (worker->record.end == RECORD_UNTIL)
+		keep_image(worker, WHEN_UNTIL);
 	tell(worker);
 }

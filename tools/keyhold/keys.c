@@ -212,7 +212,7 @@ keys_image_on_stdout(const struct launch *launch)
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		if (launch->images[i].name && !strcmp(launch->images[i].name, "-"))
 			return true;
-	return false;
+	return launch->tape.name && !strcmp(launch->tape.name, "-");
 }
 
 static int

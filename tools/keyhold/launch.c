@@ -42,6 +42,11 @@ read_amounts(struct launch *launch)
 	struct report report = {.offset = UINT64_MAX};
 	struct start *start = &launch->start;
 
+	if (start->flags & START_REPLAY) {
+		if (timeout && units_duration(timeout, &report, &launch->timeout_ns))
+			return wrong("timeout", &report);
+		return 0;
+	}
 	start->gas = resume ? 0 : GAS_NO_LIMIT;
 	if (gas && resume && gas[0] != '+') {
 		say_error("--gas %s: an image keeps its limit; say how much more: --gas +%s", gas, gas);
@@ -97,7 +102,7 @@ read_image_option(struct launch *launch, const char *value)
 {
 	const size_t word = strcspn(value, "=");
 
-	for (unsigned i = 0; i < WHEN_COUNT; i++) {
+	for (unsigned i = 0; i < WHEN_UNTIL; i++) {
 		const char *text = start_when_text(i);
 
 		if (strlen(text) != word || strncmp(text, value, word) || !value[word] || !value[word + 1])
@@ -157,6 +162,13 @@ read_arguments(struct launch *launch)
 			command_rows[options->command].text, command_rows[options->command].usage);
 		return EXIT_USAGE;
 	}
+	if (start->flags & START_REPLAY && options->rest_count > 2) {
+		say_error("replay takes a recording and at most its program; \"%s\" is one too many",
+			options->rest[2]);
+		return EXIT_USAGE;
+	}
+	if (start->flags & START_REPLAY)
+		launch->other = options->rest[1];
 	if (start->flags & (START_RESUME | START_LOOK) && options->rest_count > 1) {
 		say_error("%s takes one file; \"%s\" is one too many%s", command_rows[options->command].text,
 			options->rest[1],
@@ -186,6 +198,32 @@ read_arguments(struct launch *launch)
 	return 0;
 }
 
+/* gas:N, step:N; N alone is gas. */
+static int
+read_until(struct launch *launch)
+{
+	const char *until = options_value(launch->options, OPTION_UNTIL);
+	const char *snapshot = options_value(launch->options, OPTION_SNAPSHOT);
+	const bool step = until && !strncmp(until, "step:", 5);
+	struct report report = {.offset = UINT64_MAX};
+	struct start *start = &launch->start;
+
+	if (snapshot && !until) {
+		say_error("--snapshot %s: of where? say --until gas:N or step:N", snapshot);
+		return EXIT_USAGE;
+	}
+	if (!until)
+		return 0;
+	start->until = step ? UNTIL_STEP : UNTIL_GAS;
+	until += step ? 5 : !strncmp(until, "gas:", 4) ? 4 : 0;
+	if (step ? units_count(until, &report, &start->until_count)
+	         : units_gas(until, &report, &start->until_count))
+		return wrong("until", &report);
+	if (snapshot && !(launch->images[WHEN_UNTIL].name = strdup(snapshot)))
+		return EXIT_FAULT;
+	return 0;
+}
+
 static int
 read_options(struct launch *launch)
 {
@@ -200,16 +238,18 @@ read_options(struct launch *launch)
 	for (uint32_t i = 0; !r && i < launch->options->count; i++)
 		if (launch->options->found[i].option == OPTION_SNAPSHOT_ON)
 			r = read_image_option(launch, launch->options->found[i].value);
-	if (!r && !(launch->start.flags & START_LOOK))
+	if (!r && launch->start.flags & START_REPLAY)
+		r = read_until(launch);
+	else if (!r && !(launch->start.flags & START_LOOK))
 		r = keys_read(launch);
 	return r;
 }
 
 /* --- files -------------------------------------------------------------------- */
 
-/* The file of an image, whose name the option left there. */
+/* The file of an image or a recording, whose name the option left there. */
 static int
-open_image(struct new_file *file)
+open_image(struct new_file *file, const char *what)
 {
 	struct report report = {.offset = UINT64_MAX};
 	char *name = file->name;
@@ -219,7 +259,7 @@ open_image(struct new_file *file)
 		say_error("%s", report.text);
 		r = EXIT_NO_FILE;
 	} else if (!strcmp(name, "-") && isatty(file->fd)) {
-		say_error("standard output is a terminal; an image is no text: name a file");
+		say_error("standard output is a terminal; %s is no text: name a file", what);
 		r = EXIT_USAGE;
 	}
 	free(name);
@@ -230,11 +270,20 @@ static int
 open_files(struct launch *launch)
 {
 	const char *report_name = options_value(launch->options, OPTION_REPORT);
+	const char *tape = options_value(launch->options, OPTION_RECORD);
 	int r = program_open(launch->file, &launch->program_fd);
 
 	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
 		if (launch->images[i].name)
-			r = open_image(&launch->images[i]);
+			r = open_image(&launch->images[i], "an image");
+	if (!r && tape) {
+		launch->tape.name = strdup(tape);
+		r = launch->tape.name ? open_image(&launch->tape, "a recording") : EXIT_FAULT;
+	}
+	if (!r && launch->other)
+		r = program_open(launch->other, &launch->other_fd);
+	if (!r && launch->start.flags & START_REPLAY)
+		r = taping_open(launch);
 	if (!r && report_name && !strcmp(report_name, "-") && keys_image_on_stdout(launch)) {
 		say_error("an image and a report cannot both go to standard output: --report FILE or fd:N");
 		return EXIT_USAGE;
@@ -259,22 +308,41 @@ fault(const char *what, const struct report *report)
 	return EXIT_FAULT;
 }
 
+/* A stream of ours that the worker writes to. */
 static int
-grant_images(struct launch *launch)
+grant_output(struct launch *launch, int from, const char *what, uint32_t *ret_handle)
 {
-	for (unsigned i = 0; i < WHEN_COUNT; i++) {
-		struct broker_grant granted;
-		int fd;
+	struct broker_grant granted;
+	int fd;
 
-		launch->start.images[i] = START_NO_IMAGE;
-		if (launch->images[i].fd < 0)
-			continue;
-		fd = fcntl(launch->images[i].fd, F_DUPFD_CLOEXEC, 3);
-		if (fd < 0 || broker_grant_stream(launch->broker, fd, BROKER_WRITE, &launch->report, &granted))
-			return fault("an image's file could not be handed over: ", &launch->report);
-		launch->start.images[i] = granted.handle;
-	}
+	if (from < 0)
+		return 0;
+	fd = fcntl(from, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0 || broker_grant_stream(launch->broker, fd, BROKER_WRITE, &launch->report, &granted))
+		return fault(what, &launch->report);
+	*ret_handle = granted.handle;
 	return 0;
+}
+
+static int
+grant_outputs(struct launch *launch)
+{
+	struct start *start = &launch->start;
+	int r = 0;
+
+	for (unsigned i = 0; i < WHEN_COUNT; i++)
+		start->images[i] = START_NO_IMAGE;
+	start->record_to = start->shows[0] = start->shows[1] = START_NO_STREAM;
+	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
+		r = grant_output(launch, launch->images[i].fd, "an image's file could not be handed over: ",
+			&start->images[i]);
+	if (!r)
+		r = grant_output(launch, launch->tape.fd, "the recording's file could not be handed over: ",
+			&start->record_to);
+	for (int i = 0; !r && i < 2 && start->flags & START_REPLAY; i++)
+		r = grant_output(launch, i || keys_image_on_stdout(launch) ? STDERR_FILENO : STDOUT_FILENO,
+			"the output could not be handed over: ", &start->shows[i]);
+	return r;
 }
 
 struct memory_sink {
@@ -340,14 +408,14 @@ now_ns(void)
 }
 
 /* Asks the worker to stop and tell; ends it when it does not within the grace.
- * An image may take longer than that to write: it is waited for. */
+ * An image or a journal may take longer than that to write: it is waited for. */
 static void
 ask(struct launch *launch, uint32_t poke)
 {
 	if (broker_poke(launch->broker, poke))
 		broker_kill(launch->broker);
 	else
-		broker_deadline(launch->broker, poke & POKE_KEEP ? 0 : now_ns() + grace_ns);
+		broker_deadline(launch->broker, poke & POKE_KEEP || launch->tape.fd >= 0 ? 0 : now_ns() + grace_ns);
 }
 
 static void
@@ -436,12 +504,17 @@ begin(struct launch *launch)
 		return fault("", &launch->report);
 	r = keys_grant(launch);
 	if (!r)
-		r = grant_images(launch);
+		r = taping_begin(launch);
+	if (!r)
+		r = grant_outputs(launch);
 	if (r)
 		return r;
 	if (broker_pass(launch->broker, launch->program_fd) < 0)
 		return fault("the program could not be handed over", &launch->report);
 	launch->program_fd = -1;
+	if (launch->other_fd >= 0 && broker_pass(launch->broker, launch->other_fd) < 0)
+		return fault("the program could not be handed over", &launch->report);
+	launch->other_fd = -1;
 	if (watch_signals(launch))
 		return fault("signals cannot be watched", &launch->report);
 	return spawn(launch);
@@ -454,6 +527,12 @@ launch_done(struct launch *launch)
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		new_file_done(&launch->images[i]);
 	new_file_done(&launch->report_file);
+	new_file_done(&launch->tape);
+	if (launch->other_fd >= 0)
+		(void)close(launch->other_fd);
+	free(launch->guest_name);
+	free(launch->then);
+	free(launch->then_bytes);
 	if (launch->program_fd >= 0)
 		(void)close(launch->program_fd);
 	free(launch->start.args);
@@ -463,6 +542,18 @@ launch_done(struct launch *launch)
 	if (launch->signals_fd >= 0)
 		(void)close(launch->signals_fd);
 	free(launch);
+}
+
+/* Words about a replayed run name its program as they did then. */
+static void
+name_guest(struct launch *launch)
+{
+	const struct record_text *name = &launch->record->program;
+
+	launch->guest_name = malloc((size_t)name->bytes + 1);
+	if (launch->guest_name && name->bytes)
+		launch->program = say_safe(name->text, name->bytes, launch->guest_name,
+			(size_t)name->bytes + 1);
 }
 
 static int
@@ -483,6 +574,8 @@ run(struct launch *launch)
 		return r;
 	if (launch->outcome.recorded)
 		(void)record_read(launch->outcome.record, launch->outcome.record_bytes, &launch->record);
+	if (launch->start.flags & START_REPLAY && launch->record)
+		name_guest(launch);
 	return verdict(launch);
 }
 
@@ -499,6 +592,7 @@ launch(const struct options *options, uint32_t flags)
 	launch->options = options;
 	launch->start.flags = flags;
 	launch->program_fd = launch->report_file.fd = launch->signals_fd = -1;
+	launch->tape.fd = launch->other_fd = -1;
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		launch->images[i].fd = -1;
 	(void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is an answer here, */

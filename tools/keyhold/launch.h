@@ -4,10 +4,11 @@
  *   keys.c      options -> specs -> open host objects -> grants and root keys
  *   program.c   FILE -> a descriptor that can be read twice
  *   launch.c    the order of all this; signals and time while it runs
+ *   taping.c    --record and replay: what is round a journal
  *   verdict.c   the outcome in words, and the exit status
  *   account.c   the outcome as JSON (--report)
  *
- * Callers  run.c, resume.c, inspect.c.
+ * Callers  run.c, inspect.c.
  * Errors   an exit status; the words have been said. */
 #pragma once
 
@@ -44,6 +45,10 @@ struct launch {
 	struct start_root roots[KEYS_MAX];
 	struct new_file images[WHEN_COUNT]; /* fd -1: not asked for */
 	struct new_file report_file;
+	struct new_file tape;    /* --record; fd -1: not asked for */
+	uint8_t tape_hash[32];   /* of what stands before its journal */
+	const char *other;       /* replay: the program of a recording without one */
+	int other_fd;
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t gas_limit;  /* run: as given */
 	struct broker *broker;
@@ -51,9 +56,14 @@ struct launch {
 
 	/* What happened. */
 	struct broker_outcome outcome;
+	char *guest_name;      /* replay: as it was recorded; `program` is this then */
 	struct record *record; /* NULL: it told nothing that could be read */
 	int signal;            /* that we were sent; 0: none */
 	bool timed_out;
+	struct record *then;     /* replay: what the recorded run came to; NULL: not known */
+	uint8_t *then_bytes;
+	uint32_t then_flags;     /* enum recording_tail_flag */
+	int then_status;
 	struct report report;  /* why the launch failed, if it did */
 };
 
@@ -78,6 +88,15 @@ int verdict(struct launch *launch);
 const char *verdict_end(const struct launch *launch);
 /* The exit status alone. */
 int verdict_status(const struct launch *launch);
+
+/* "at inner @0x12 <- outer @0x34" */
+void verdict_where(const struct record *record);
+
+/* taping.c: 0 or an exit status, words said. */
+int taping_begin(struct launch *launch);           /* what stands before the journal */
+int taping_end(struct launch *launch, int status); /* and behind it; the file has its name */
+int taping_open(struct launch *launch);            /* replay: sizes, and the recorded end */
+int taping_verdict(struct launch *launch, int status); /* replay: was it the same? */
 
 /* inspect.c: what the worker saw, in text or JSON; the exit status. */
 int inspect_print(const struct launch *launch);

@@ -2,6 +2,7 @@
 /* record.c - the result record as bytes. Its reader believes nothing. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/keyhold/start.h"
 
@@ -165,13 +166,38 @@ record_write(const struct record *record, struct sink *sink)
 	sink_u64(sink, record->storage_peak);
 	sink_u64(sink, record->storage_limit);
 	sink_u64(sink, record->safepoints);
+	sink_u64(sink, record->steps);
+	put_text(sink, &record->program);
+	put_text(sink, &record->diverged);
+	put_text(sink, &record->recorded);
+	put_text(sink, &record->asked);
 	sink_u32(sink, record->image);
 	sink_u32(sink, record->image_when);
 	sink_u64(sink, record->image_bytes);
 	sink_u32(sink, (uint32_t)record->image_error);
+	sink_u32(sink, record->tape);
+	sink_u64(sink, record->tape_bytes);
+	sink_u32(sink, (uint32_t)record->tape_error);
 	put_walls(sink, &record->walls);
 	sink_u32(sink, record->depth);
 	put_lists(sink, record);
+}
+
+void
+record_write_outcome(const struct record *record, struct sink *sink)
+{
+	static struct record plain; /* large: not on the stack */
+
+	plain = *record;
+	plain.image = IMAGE_NONE;
+	plain.image_when = WHEN_GAS;
+	plain.image_bytes = 0;
+	plain.image_error = 0;
+	plain.tape = TAPE_NONE;
+	plain.tape_bytes = 0;
+	plain.tape_error = 0;
+	memset(&plain.walls, 0, sizeof(plain.walls));
+	record_write(&plain, sink);
 }
 
 static void
@@ -191,10 +217,18 @@ read_all(struct bytes_in *in, struct record *record)
 	record->storage_peak = bytes_u64(in);
 	record->storage_limit = bytes_u64(in);
 	record->safepoints = bytes_u64(in);
+	record->steps = bytes_u64(in);
+	record->program = get_text(in);
+	record->diverged = get_text(in);
+	record->recorded = get_text(in);
+	record->asked = get_text(in);
 	record->image = get_at_most(in, IMAGE_FAILED);
 	record->image_when = get_at_most(in, WHEN_COUNT - 1);
 	record->image_bytes = bytes_u64(in);
 	record->image_error = (int32_t)get_at_most(in, DEVICE_ERROR_COUNT - 1);
+	record->tape = get_at_most(in, TAPE_FAILED);
+	record->tape_bytes = bytes_u64(in);
+	record->tape_error = (int32_t)get_at_most(in, DEVICE_ERROR_COUNT - 1);
 	get_walls(in, &record->walls);
 	record->depth = bytes_u32(in);
 	get_lists(in, record);

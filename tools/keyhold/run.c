@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run.c - `run` and `resume`: the same launch, from a module or from an image. */
+/* run.c - `run`, `resume` and `replay`: the same launch, from a module, an image or
+ * a recording. */
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/launch.h"
 
@@ -26,4 +27,10 @@ int
 command_resume(int argc, char **argv)
 {
 	return command(COMMAND_RESUME, START_RESUME, argc, argv);
+}
+
+int
+command_replay(int argc, char **argv)
+{
+	return command(COMMAND_REPLAY, START_REPLAY, argc, argv);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const when_texts[WHEN_COUNT] = {"gas", "storage", "trap", "signal"};
+static const char *const when_texts[WHEN_COUNT] = {"gas", "storage", "trap", "signal", "until"};
 
 const char *
 start_when_text(enum start_when when)
@@ -129,11 +129,18 @@ put_texts(struct sink *sink, const char *const *texts, uint32_t count)
 		put_text(sink, texts[i]);
 }
 
+/* Behind the walls arrays come from the kernel's heap; NULL: the C library's. */
+static void *
+array(struct heap *heap, uint32_t count, size_t bytes)
+{
+	return heap ? heap_take(heap, ((uint64_t)count + 1) * bytes) : calloc((size_t)count + 1, bytes);
+}
+
 static const char **
-get_texts(struct bytes_in *in, uint32_t *ret_count)
+get_texts(struct bytes_in *in, struct heap *heap, uint32_t *ret_count)
 {
 	const uint32_t count = get_count(in, 4);
-	const char **texts = calloc((size_t)count + 1, sizeof(*texts));
+	const char **texts = array(heap, count, sizeof(*texts));
 
 	for (uint32_t i = 0; texts && i < count; i++)
 		texts[i] = get_text(in);
@@ -142,7 +149,7 @@ get_texts(struct bytes_in *in, uint32_t *ret_count)
 }
 
 void
-start_write(const struct start *start, struct sink *sink)
+start_put_run(const struct start *start, struct sink *sink)
 {
 	sink_u32(sink, start->flags);
 	sink_u64(sink, start->gas);
@@ -156,8 +163,41 @@ start_write(const struct start *start, struct sink *sink)
 	sink_u32(sink, start->roots_count);
 	for (uint32_t i = 0; i < start->roots_count; i++)
 		put_root(sink, &start->roots[i]);
+}
+
+int
+start_get_run(struct bytes_in *in, struct heap *heap, struct start *start)
+{
+	start->flags = bytes_u32(in);
+	start->gas = bytes_u64(in);
+	start->mem_bytes = bytes_u64(in);
+	start->stop_after = bytes_u64(in);
+	start->program = get_text(in);
+	start->file = get_text(in);
+	start->invoke = get_text(in);
+	start->args = get_texts(in, heap, &start->args_count);
+	start->env = get_texts(in, heap, &start->env_count);
+	start->roots_count = get_count(in, 44);
+	start->roots = array(heap, start->roots_count, sizeof(*start->roots));
+	for (uint32_t i = 0; start->roots && i < start->roots_count; i++)
+		get_root(in, &start->roots[i]);
+	if (!start->args || !start->env || !start->roots)
+		return -ENOMEM;
+	return in->bad ? -EINVAL : 0;
+}
+
+void
+start_write(const struct start *start, struct sink *sink)
+{
+	start_put_run(start, sink);
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		sink_u32(sink, start->images[i]);
+	sink_u32(sink, start->record_to);
+	sink_u32(sink, start->shows[0]);
+	sink_u32(sink, start->shows[1]);
+	sink_u32(sink, start->until);
+	sink_u64(sink, start->until_count);
+	put_text(sink, start->until_name);
 	put_plan(sink, &start->plan);
 }
 
@@ -166,28 +206,22 @@ start_read(const uint8_t *words, size_t bytes, struct start *ret_start)
 {
 	struct bytes_in in = bytes_in(words, bytes);
 	struct start start = {0};
+	int r = start_get_run(&in, NULL, &start);
 
-	start.flags = bytes_u32(&in);
-	start.gas = bytes_u64(&in);
-	start.mem_bytes = bytes_u64(&in);
-	start.stop_after = bytes_u64(&in);
-	start.program = get_text(&in);
-	start.file = get_text(&in);
-	start.invoke = get_text(&in);
-	start.args = get_texts(&in, &start.args_count);
-	start.env = get_texts(&in, &start.env_count);
-	start.roots_count = get_count(&in, 44);
-	start.roots = calloc((size_t)start.roots_count + 1, sizeof(*start.roots));
-	for (uint32_t i = 0; start.roots && i < start.roots_count; i++)
-		get_root(&in, &start.roots[i]);
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		start.images[i] = bytes_u32(&in);
+	start.record_to = bytes_u32(&in);
+	start.shows[0] = bytes_u32(&in);
+	start.shows[1] = bytes_u32(&in);
+	start.until = bytes_u32(&in);
+	start.until_count = bytes_u64(&in);
+	start.until_name = get_text(&in);
 	get_plan(&in, &start.plan);
-	if (!start.args || !start.env || !start.roots || in.bad || bytes_left(&in)) {
-		const bool memory = !start.args || !start.env || !start.roots;
-
+	if (!r && (in.bad || bytes_left(&in) || start.until >= UNTIL_COUNT))
+		r = -EINVAL;
+	if (r) {
 		start_done(&start);
-		return memory ? -ENOMEM : -EINVAL;
+		return r;
 	}
 	*ret_start = start;
 	return 0;

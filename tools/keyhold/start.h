@@ -18,6 +18,7 @@
 
 #include "caps/caps.h"
 #include "kernel/base/bytes.h"
+#include "kernel/base/heap.h"
 #include "sandbox/walls.h"
 
 /* Where a root key goes. */
@@ -36,7 +37,11 @@ struct start_root {
 };
 
 /* When an image is kept. */
-enum start_when { WHEN_GAS, WHEN_STORAGE, WHEN_TRAP, WHEN_SIGNAL, WHEN_COUNT };
+enum start_when {
+	WHEN_GAS, WHEN_STORAGE, WHEN_TRAP, WHEN_SIGNAL, /* --snapshot-on */
+	WHEN_UNTIL,                                     /* where --until stopped it */
+	WHEN_COUNT
+};
 const char *start_when_text(enum start_when when);
 
 enum start_flag {
@@ -48,9 +53,22 @@ enum start_flag {
 	START_SWITCH = 1 << 5,          /* the reference executor */
 	START_MEM_GIVEN = 1 << 6,       /* resume: the bank's limit is changed */
 	START_LOOK = 1 << 7,            /* inspect: nothing is run */
+	START_REPLAY = 1 << 8,          /* the passed file is a recording */
+	START_EXEC = 1 << 9,            /* resume: with arguments of its own */
+	/* What is the run's own, and so in its recording. */
+	START_OF_RUN = START_RESUME | START_STRICT | START_NO_ROOT | START_STOP_ON_DENIED |
+		START_STOP_ON_STORAGE | START_SWITCH | START_MEM_GIVEN | START_EXEC,
 };
 
-enum { START_NO_IMAGE = UINT32_MAX };
+/* Where it is to be stopped, for an image or to be looked at. */
+enum start_until {
+	UNTIL_NONE,
+	UNTIL_GAS, UNTIL_STEP,                 /* replay: `until_count` */
+	UNTIL_STDIN, UNTIL_EXPORT, UNTIL_CALL, /* template: `until_name`, `until_count` */
+	UNTIL_COUNT
+};
+
+enum { START_NO_IMAGE = UINT32_MAX, START_NO_STREAM = UINT32_MAX };
 
 struct start {
 	uint32_t flags;       /* enum start_flag */
@@ -65,6 +83,11 @@ struct start {
 	struct start_root *roots;
 	uint32_t roots_count;
 	uint32_t images[WHEN_COUNT]; /* handles of streams to write them to; START_NO_IMAGE */
+	uint32_t record_to;          /* the same, for the journal; START_NO_STREAM */
+	uint32_t shows[2];           /* replay: where what the guest wrote to 1 and 2 is shown */
+	enum start_until until;
+	uint64_t until_count;
+	const char *until_name;
 	struct walls_plan plan;
 };
 
@@ -72,6 +95,11 @@ void start_write(const struct start *start, struct sink *sink);
 /* Texts stay in `words`; the arrays are allocated. */
 int start_read(const uint8_t *words, size_t bytes, struct start *ret_start);
 void start_done(struct start *start); /* the arrays */
+
+/* The part that is in a recording: flags to roots. Arrays from the heap; NULL:
+ * from the C library. */
+void start_put_run(const struct start *start, struct sink *sink);
+int start_get_run(struct bytes_in *in, struct heap *heap, struct start *start);
 
 /* --- what came of it ------------------------------------------------------ */
 
@@ -85,6 +113,8 @@ enum record_end {
 	RECORD_REVOKED,
 	RECORD_DENIED,   /* --stop-on-denied */
 	RECORD_LOOKED,   /* `text` is what look.c wrote */
+	RECORD_UNTIL,    /* it came to where --until is */
+	RECORD_DIVERGED, /* a replay that is not the recorded run, or can go no further */
 	RECORD_END_COUNT
 };
 
@@ -121,6 +151,7 @@ struct record_value { /* of --invoke */
 };
 
 enum record_image { IMAGE_NONE, IMAGE_WRITTEN, IMAGE_FAILED };
+enum record_tape { TAPE_NONE, TAPE_WRITTEN, TAPE_FAILED };
 
 enum { RECORD_FRAMES_MAX = 32, RECORD_KEYS_MAX = 160, RECORD_VALUES_MAX = 1000 };
 
@@ -136,10 +167,16 @@ struct record {
 	uint64_t gas_left;        /* GAS_NO_LIMIT */
 	uint64_t storage_peak, storage_limit;
 	uint64_t safepoints;      /* passed, when --stop-after counts them */
+	uint64_t steps;           /* of the world */
+	struct record_text program; /* its name for itself: a replay's is in its recording */
+	struct record_text diverged, recorded, asked; /* DIVERGED: words; what came next, and instead */
 	enum record_image image;
 	enum start_when image_when;
 	uint64_t image_bytes;
 	int32_t image_error;      /* enum device_error */
+	enum record_tape tape;    /* --record */
+	uint64_t tape_bytes;      /* of the journal */
+	int32_t tape_error;       /* enum device_error; of a replay's output, too */
 	struct walls_state walls;
 	uint32_t frames_count, keys_count, whys_count, holes_count, values_count;
 	uint32_t depth;           /* of the whole stack, in frames; at least frames_count */
@@ -151,6 +188,8 @@ struct record {
 };
 
 void record_write(const struct record *record, struct sink *sink);
+/* What a replay must come to again: the same without walls and images. */
+void record_write_outcome(const struct record *record, struct sink *sink);
 /* Allocates the struct; texts stay in `bytes`. Caller frees. */
 int record_read(const uint8_t *bytes, size_t count, struct record **ret_record);
 

@@ -10,6 +10,7 @@
 
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/launch.h"
+#include "tools/keyhold/recording.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/units.h"
 #include "tools/keyhold/worker.h"
@@ -70,7 +71,10 @@ verdict_status(const struct launch *launch)
 	case RECORD_DENIED:
 		return EXIT_NO_KEY;
 	case RECORD_LOOKED:
+	case RECORD_UNTIL:
 		return 0;
+	case RECORD_DIVERGED:
+		return EXIT_DATA;
 	case RECORD_END_COUNT:
 		break;
 	}
@@ -96,11 +100,15 @@ verdict_end(const struct launch *launch)
 	case RECORD_STORAGE:
 		return "storage";
 	case RECORD_ASKED:
-		return launch->timed_out ? "time" : "killed";
+		return launch->timed_out || launch->then_flags & RECORDING_TIME ? "time" : "killed";
 	case RECORD_REVOKED:
 		return "revoked";
 	case RECORD_DENIED:
 		return "denied";
+	case RECORD_UNTIL:
+		return "until";
+	case RECORD_DIVERGED:
+		return "diverged";
 	case RECORD_LOOKED:
 	case RECORD_END_COUNT:
 		break;
@@ -110,8 +118,8 @@ verdict_end(const struct launch *launch)
 
 /* --- words ------------------------------------------------------------------------ */
 
-static void
-say_where(const struct record *record)
+void
+verdict_where(const struct record *record)
 {
 	char line[LINE_MAX_BYTES] = "", name[120];
 	size_t at = 0;
@@ -141,6 +149,8 @@ say_kept(const struct launch *launch, enum start_when when, const char *option)
 	const char *name = launch->images[when].name;
 	char amount[UNITS_TEXT_MAX];
 
+	if (launch->start.flags & START_REPLAY)
+		return; /* what was kept then, was then */
 	if (record->image == IMAGE_WRITTEN && !strcmp(name, "-"))
 		say_more("kept   %s bytes on standard output, for: keyhold resume%s -",
 			units_group(record->image_bytes, amount), option);
@@ -166,7 +176,7 @@ say_gas(const struct launch *launch)
 			units_group(record->gas_guest + record->gas_host, used),
 			units_group(record->gas_guest, guest), units_group(record->gas_host, host),
 			units_group(record->need, need));
-	say_where(record);
+	verdict_where(record);
 	say_kept(launch, WHEN_GAS, launch->start.stop_after ? "" : " --gas +N");
 }
 
@@ -178,7 +188,7 @@ say_storage(const struct launch *launch)
 
 	say("%s is out of storage: its next step needs %s bytes more than --mem %s has", launch->program,
 		units_group(record->need, need), units_say_bytes(record->storage_limit, limit));
-	say_where(record);
+	verdict_where(record);
 	say_kept(launch, WHEN_STORAGE, " --mem N");
 }
 
@@ -190,7 +200,7 @@ say_trap(const struct launch *launch)
 
 	say("%s trapped: %s", launch->program,
 		say_safe(record->trap.text, record->trap.bytes, text, sizeof(text)));
-	say_where(record);
+	verdict_where(record);
 	if (record->image == IMAGE_WRITTEN)
 		say_more("kept   %s, to look into: keyhold inspect %s", launch->images[WHEN_TRAP].name,
 			launch->images[WHEN_TRAP].name);
@@ -208,7 +218,7 @@ say_asked(const struct launch *launch)
 		say("%s was stopped by %s", launch->program, strsignal(launch->signal));
 	else
 		return; /* who sent the signal knows */
-	say_where(launch->record);
+	verdict_where(launch->record);
 	if (launch->record->image == IMAGE_WRITTEN)
 		say_kept(launch, WHEN_SIGNAL, "");
 }
@@ -389,6 +399,8 @@ say_ended(const struct launch *launch, int status)
 	case RECORD_EXIT:
 	case RECORD_DENIED:
 	case RECORD_LOOKED:
+	case RECORD_UNTIL:
+	case RECORD_DIVERGED:
 	case RECORD_END_COUNT:
 		break;
 	}
@@ -420,6 +432,8 @@ verdict(struct launch *launch)
 			say_holes(launch);
 		r = print_values(launch);
 		say_ended(launch, status);
+		if (launch->start.flags & START_REPLAY)
+			status = taping_verdict(launch, status);
 		if (!status)
 			status = r;
 	} else {
@@ -427,6 +441,9 @@ verdict(struct launch *launch)
 	}
 	if (kept)
 		status = kept;
+	r = taping_end(launch, status);
+	if (r)
+		status = r;
 	r = account_write(launch, status);
 	return r ? r : status;
 }

@@ -103,13 +103,14 @@ give_up(struct worker *worker, const char *what)
 /* The program's bytes, into memory of our own: the file may be one that the
  * guest itself can write. */
 static int
-read_program(struct worker *worker, int fd)
+read_passed(int fd, const uint8_t **ret_bytes, size_t *ret_count)
 {
 	struct stat stat;
 	uint8_t *bytes;
 	size_t got = 0;
 
-	worker->program = (const uint8_t *)""; /* even nothing lies somewhere */
+	*ret_bytes = (const uint8_t *)""; /* even nothing lies somewhere */
+	*ret_count = 0;
 	if (fstat(fd, &stat))
 		return -errno;
 	if (!stat.st_size)
@@ -129,8 +130,8 @@ read_program(struct worker *worker, int fd)
 			break; /* it became shorter: what there is must do */
 		got += (size_t)n;
 	}
-	worker->program = bytes;
-	worker->program_bytes = got;
+	*ret_bytes = bytes;
+	*ret_count = got;
 	return 0;
 }
 
@@ -149,6 +150,7 @@ prepare(struct worker *worker)
 	const uint8_t *words;
 	uint64_t arena_bytes;
 	size_t bytes;
+	int other;
 
 	if (client_open(WIRE_FD_RING, WIRE_FD_SHARED, &worker->report, &worker->client))
 		give_up(worker, "the worker found no ring: ");
@@ -157,7 +159,10 @@ prepare(struct worker *worker)
 	words = client_words(worker->client, &bytes);
 	if (start_read(words, bytes, &worker->start))
 		give_up(worker, "the worker's start block is not well-formed");
-	if (read_program(worker, client_passed(worker->client, 0)))
+	if (read_passed(client_passed(worker->client, 0), &worker->program, &worker->program_bytes))
+		give_up(worker, "the program could not be read: no memory, or an error of its file");
+	other = client_passed(worker->client, 1);
+	if (other >= 0 && read_passed(other, &worker->other, &worker->other_bytes))
 		give_up(worker, "the program could not be read: no memory, or an error of its file");
 	/* The world's own tables lie there too, however little the guest may store. */
 	host.bank_bytes = max_u64(worker->start.mem_bytes, ARENA_LEAST_BYTES);

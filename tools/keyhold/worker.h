@@ -3,6 +3,8 @@
  *
  *   worker.c   start block, arena, program bytes -> the walls -> READY
  *   guest.c    world, keys, domain, steps -> the record
+ *   pen.c      what the worker itself writes: an image, a journal
+ *   tape.c     a run recorded; again.c: a recorded run had again
  *   invoke.c   words <-> values of the guest's types
  *   look.c     a module or image described, for `inspect`
  *
@@ -26,6 +28,9 @@ struct worker {
 	const uint8_t *program; /* module or image; private to us: nobody can change it under the
 	                           code that was checked */
 	size_t program_bytes;
+	const uint8_t *other; /* replay: the program, when the recording has it not */
+	size_t other_bytes;
+	const char *recording; /* replay: its name */
 	struct world *world;
 	struct domain *domain;
 	uint64_t gas_before;    /* used when this process took it over */
