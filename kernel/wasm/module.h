@@ -230,7 +230,8 @@ const uint8_t *module_hash(struct module *module); /* 32 bytes */
 /* The export of that name, or NULL. */
 const struct export *module_export(const struct module *module, const char *name, size_t bytes);
 
-/* The function's name from the name section, else its export name, else empty. */
+/* The function's name from the name section, else its export name, else empty.
+ * Looks through them in order, 3 ns a name: a report asks for 32 at most. */
 struct name module_func_name(const struct module *module, uint32_t func);
 
 static inline const struct functype *
