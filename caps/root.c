@@ -75,17 +75,29 @@ root_at(struct caps_state *state, uint32_t index)
 	return &state->roots[index];
 }
 
-int32_t
-root_find(struct caps_state *state, const char *name, uint32_t name_bytes)
+static int32_t
+find(struct caps_state *state, const char *name, uint32_t name_bytes, bool missing)
 {
 	for (uint32_t i = 0; i < state->roots_count; i++) {
 		const struct root *root = &state->roots[i];
 
-		if (!root->synthetic && strlen(root->name) == name_bytes &&
-			!memcmp(root->name, name, name_bytes))
+		if (!root->synthetic && root->missing == missing &&
+			strlen(root->name) == name_bytes && !memcmp(root->name, name, name_bytes))
 			return (int32_t)i;
 	}
 	return -1;
+}
+
+int32_t
+root_find(struct caps_state *state, const char *name, uint32_t name_bytes)
+{
+	return find(state, name, name_bytes, false);
+}
+
+int32_t
+root_find_missing(struct caps_state *state, const char *name, uint32_t name_bytes)
+{
+	return find(state, name, name_bytes, true);
 }
 
 static struct root *
@@ -133,6 +145,12 @@ kind_has_handle(enum kind_id kind)
 	return kind == KIND_directory || kind == KIND_file || kind == KIND_stream;
 }
 
+static bool
+kind_has_root(enum kind_id kind)
+{
+	return kind_has_handle(kind) || kind == KIND_clock || kind == KIND_entropy;
+}
+
 static int
 root_check(struct caps_state *state, const struct caps_root *config, struct report *report)
 {
@@ -143,8 +161,7 @@ root_check(struct caps_state *state, const struct caps_root *config, struct repo
 			(unsigned long long)name_bytes);
 		return -EINVAL;
 	}
-	if (!kind_has_handle(config->kind) && config->kind != KIND_clock &&
-		config->kind != KIND_entropy) {
+	if (!kind_has_root(config->kind)) {
 		report_say(report, UINT64_MAX, "key %s: no root key of this kind can be made",
 			config->name);
 		return -EINVAL;
@@ -222,15 +239,51 @@ caps_root_add(struct world *world, const struct caps_root *config, struct report
 	return 0;
 }
 
+int32_t
+root_missing(struct caps_state *state, const struct caps_root *config)
+{
+	const uint32_t name_bytes = (uint32_t)strlen(config->name);
+	const int32_t found = root_find_missing(state, config->name, name_bytes);
+	struct root *root;
+	uint32_t opening;
+
+	if (found >= 0)
+		return found;
+	if (!kind_has_root(config->kind))
+		return -1;
+	opening = opening_new(state,
+		&(struct opening){.root = state->roots_count,
+			.kind = (uint8_t)config->kind,
+			.type = type_of_kind(config->kind)});
+	if (opening == UINT32_MAX)
+		return -1;
+	state->openings[opening].state = OPENING_GONE;
+	root = root_take(state, config->name, config->spec);
+	if (!root) {
+		opening_end(state, opening);
+		return -1;
+	}
+	root->missing = true;
+	root->kind = config->kind;
+	root->rights = config->rights;
+	root->flags = config->flags;
+	root->seed = config->seed;
+	root->opening = opening;
+	root->grant = GRANT_NONE;
+	return (int32_t)(root - state->roots);
+}
+
 bool
 caps_root_at(struct world *world, uint32_t index, struct caps_root_view *ret_view)
 {
 	struct caps_state *state = caps_state(world);
-	const struct root *root;
+	const struct root *root = state ? state->roots : NULL;
+	const struct root *end = state ? root + state->roots_count : NULL;
 
-	if (!state || index >= state->roots_count)
+	while (root < end && (root->missing || index--))
+		root++;
+	if (root == end)
 		return false;
-	root = &state->roots[index];
 	*ret_view = (struct caps_root_view){
 		.name = root->name,
 		.spec = root->spec,
@@ -313,7 +366,7 @@ opening_end(struct caps_state *state, uint32_t index)
 }
 
 struct opening *
-opening_of(struct caps_state *state, const struct key *key)
+opening_kept(struct caps_state *state, const struct key *key)
 {
 	struct opening *o;
 
@@ -323,6 +376,20 @@ opening_of(struct caps_state *state, const struct key *key)
 	if (o->state == OPENING_FREE || o->generation != key->generation || o->kind != key->kind)
 		return NULL;
 	return o;
+}
+
+struct opening *
+opening_of(struct caps_state *state, const struct key *key)
+{
+	struct opening *o = opening_kept(state, key);
+
+	return o && !state->roots[o->root].missing ? o : NULL;
+}
+
+bool
+key_is_hole(struct caps_state *state, const struct key *key)
+{
+	return opening_kept(state, key) && !opening_of(state, key);
 }
 
 enum rc
@@ -384,7 +451,7 @@ void
 root_on_cut(struct world *world, const struct key *key)
 {
 	struct caps_state *state = caps_state(world);
-	const struct opening *o = state ? opening_of(state, key) : NULL;
+	const struct opening *o = state ? opening_kept(state, key) : NULL;
 
 	/* A root's own handle stays: it is the host's, and other grants may use it. */
 	if (o && o->path_bytes)

@@ -11,7 +11,7 @@ void
 root_image_write(struct world *world, const struct key *key, struct sink *sink)
 {
 	struct caps_state *state = caps_state(world);
-	const struct opening *o = state ? opening_of(state, key) : NULL;
+	const struct opening *o = state ? opening_kept(state, key) : NULL;
 	const struct root *root = o ? &state->roots[o->root] : NULL;
 
 	sink_text(sink, root ? root->name : "", root ? (uint32_t)strlen(root->name) : 0);
@@ -118,6 +118,27 @@ caps_hole_at(struct domain *domain, uint32_t index, struct caps_hole *ret_hole)
 	return false;
 }
 
+/* What is said of its root, as somebody who gives one says it. */
+static bool
+imaged_root(const struct imaged *imaged, char name[static CAPS_NAME_MAX + 1],
+	char spec[static CAPS_SPEC_MAX + 1], struct caps_root *ret_root)
+{
+	if (imaged->name_bytes > CAPS_NAME_MAX || imaged->spec_bytes > CAPS_SPEC_MAX ||
+		memchr(imaged->name, 0, imaged->name_bytes) ||
+		memchr(imaged->spec, 0, imaged->spec_bytes))
+		return false;
+	memcpy(name, imaged->name, imaged->name_bytes);
+	memcpy(spec, imaged->spec, imaged->spec_bytes);
+	name[imaged->name_bytes] = spec[imaged->spec_bytes] = '\0';
+	*ret_root = (struct caps_root){.name = name,
+		.spec = spec,
+		.kind = imaged->root_kind,
+		.rights = imaged->rights,
+		.flags = imaged->flags,
+		.seed = imaged->seed};
+	return true;
+}
+
 /* A virtual clock and a seeded generator reach nothing outside: an image brings
  * its own, and goes on as it would have without being asked for them. The index
  * of the root made for it; -1: it is no such key, or there is no room. */
@@ -126,23 +147,59 @@ root_adopt(struct caps_state *state, const struct imaged *imaged)
 {
 	const enum kind_id kind = imaged->root_kind;
 	char name[CAPS_NAME_MAX + 1], spec[CAPS_SPEC_MAX + 1];
-	const struct caps_root root = {.name = name,
-		.spec = spec,
-		.kind = kind,
-		.rights = imaged->rights & (RIGHT_read | RIGHT_sleep),
-		.seed = imaged->seed};
+	struct caps_root root;
 	struct key key;
 
 	if ((kind != KIND_clock && kind != KIND_entropy) || imaged->flags & CAPS_REAL ||
-		imaged->name_bytes > CAPS_NAME_MAX || imaged->spec_bytes > CAPS_SPEC_MAX ||
-		memchr(imaged->name, 0, imaged->name_bytes) ||
-		memchr(imaged->spec, 0, imaged->spec_bytes))
+		!imaged_root(imaged, name, spec, &root))
 		return -1;
-	memcpy(name, imaged->name, imaged->name_bytes);
-	memcpy(spec, imaged->spec, imaged->spec_bytes);
-	name[imaged->name_bytes] = spec[imaged->spec_bytes] = '\0';
+	root.rights &= RIGHT_read | RIGHT_sleep;
+	root.flags = 0;
 	return caps_root_add(state->world, &root, NULL, &key)
 		? -1 : root_find(state, imaged->name, imaged->name_bytes);
+}
+
+/* A key to what its root, given or missing, has at the image's place. */
+static bool
+bind_to(struct caps_state *state, struct domain *domain, uint32_t found, struct imaged *imaged,
+	uint8_t state_first, struct key *ret_key)
+{
+	const struct root *root = &state->roots[found];
+	const uint32_t rights = root->missing ? imaged->rights : imaged->rights & root->rights;
+	struct opening *like = &imaged->like;
+	uint32_t opening;
+
+	if (!like->path_bytes) {
+		*ret_key = key_to(state, root->opening, rights);
+		return true;
+	}
+	like->root = found;
+	like->payer = domain;
+	opening = opening_new(state, like);
+	if (opening == UINT32_MAX)
+		return false;
+	state->openings[opening].state = state_first;
+	*ret_key = key_to(state, opening, rights);
+	return true;
+}
+
+/* A hole: it does nothing, but the next image has what this one has. */
+static bool
+bind_hole(struct caps_state *state, struct domain *domain, struct imaged *imaged,
+	struct key *ret_key)
+{
+	char name[CAPS_NAME_MAX + 1], spec[CAPS_SPEC_MAX + 1];
+	struct caps_root root;
+	int32_t found;
+
+	hole_add(state, domain, imaged);
+	if (!imaged_root(imaged, name, spec, &root))
+		return false;
+	found = root_missing(state, &root);
+	return found >= 0 &&
+		bind_fits(&state->roots[found], imaged->root_kind, imaged->like.kind,
+			imaged->like.path_bytes) &&
+		bind_to(state, domain, (uint32_t)found, imaged, OPENING_GONE, ret_key);
 }
 
 bool
@@ -153,7 +210,6 @@ root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	struct imaged imaged = {0};
 	struct opening *like = &imaged.like;
 	const struct root *root;
-	uint32_t opening;
 	int32_t found;
 
 	imaged_read(in, &imaged);
@@ -162,28 +218,15 @@ root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	found = root_find(state, imaged.name, imaged.name_bytes);
 	if (found < 0)
 		found = root_adopt(state, &imaged);
-	if (found < 0) {
-		hole_add(state, domain, &imaged);
-		return false;
-	}
+	if (found < 0)
+		return bind_hole(state, domain, &imaged, ret_key);
 	root = &state->roots[found];
 	if (!bind_fits(root, imaged.root_kind, like->kind, like->path_bytes))
-		return false;
-	if (!like->path_bytes) {
-		*ret_key = key_to(state, root->opening, imaged.rights & root->rights);
-		return true;
-	}
+		return bind_hole(state, domain, &imaged, ret_key);
 	/* The mode may ask for no more than the receiver's root gives. */
 	if (!(root->rights & (RIGHT_write | RIGHT_append)))
 		like->mode &= ~(uint32_t)DEVICE_FOR_WRITE;
 	like->mode &= DEVICE_FOR_READ | DEVICE_FOR_WRITE | DEVICE_APPENDING | DEVICE_DIRECTORY |
 		DEVICE_FOLLOW;
-	like->root = (uint32_t)found;
-	like->payer = domain;
-	opening = opening_new(state, like);
-	if (opening == UINT32_MAX)
-		return false;
-	state->openings[opening].state = OPENING_LOST;
-	*ret_key = key_to(state, opening, imaged.rights & state->roots[found].rights);
-	return true;
+	return bind_to(state, domain, (uint32_t)found, &imaged, OPENING_LOST, ret_key);
 }

@@ -58,6 +58,8 @@ struct root {
 	uint32_t grant, grant_generation;
 	struct caps_counts counts;
 	bool synthetic; /* "/": counters only */
+	bool missing;   /* an image's, and nothing is given for it: a key to it is a hole, which
+	                   does nothing but go into the next image */
 };
 
 struct hole { /* a key of an image that nothing was given for */
@@ -87,6 +89,10 @@ void caps_world_end(struct world *world);
 
 struct root *root_at(struct caps_state *state, uint32_t index);
 int32_t root_find(struct caps_state *state, const char *name, uint32_t name_bytes); /* -1 */
+/* The root that is missing under that name; -1. */
+int32_t root_find_missing(struct caps_state *state, const char *name, uint32_t name_bytes);
+/* ... and made if there is none; -1: no such root can be, or no memory. */
+int32_t root_missing(struct caps_state *state, const struct caps_root *config);
 /* The entry that counts for the synthetic root; -1: no memory. */
 int32_t root_synthetic(struct caps_state *state);
 
@@ -95,7 +101,9 @@ int32_t root_synthetic(struct caps_state *state);
 uint32_t opening_new(struct caps_state *state, const struct opening *like);
 /* Ends it: keys to it are void from now on; the device closes its handle. */
 void opening_end(struct caps_state *state, uint32_t index);
-struct opening *opening_of(struct caps_state *state, const struct key *key); /* NULL: void */
+struct opening *opening_of(struct caps_state *state, const struct key *key); /* NULL: void, a hole */
+struct opening *opening_kept(struct caps_state *state, const struct key *key); /* also a hole's */
+bool key_is_hole(struct caps_state *state, const struct key *key);
 
 /* A key to an opening; its grant is the root's own. */
 struct key key_to(struct caps_state *state, uint32_t opening, uint32_t rights);

@@ -91,7 +91,7 @@ void
 slot_clear(struct wasi *wasi, int32_t slot)
 {
 	struct key *key = &wasi->domain->slots[slot];
-	const struct opening *o = opening_of(wasi->state, key);
+	const struct opening *o = opening_kept(wasi->state, key);
 
 	if (o && o->payer == wasi->domain) {
 		const uint32_t root = o->root;

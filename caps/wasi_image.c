@@ -374,7 +374,8 @@ read_fds(struct reading *r)
 	return 0;
 }
 
-/* The root's index here of each root in the image's list; -1: not given here. */
+/* The root's index here of each root in the image's list; -1: neither given here
+ * nor a hole. */
 static int
 read_roots(struct reading *r, int32_t *roots, uint32_t count)
 {
@@ -385,6 +386,8 @@ read_roots(struct reading *r, int32_t *roots, uint32_t count)
 		if (!name)
 			return bad(r, "it ends among the names of roots");
 		roots[i] = root_find(r->wasi->state, name, bytes);
+		if (roots[i] < 0)
+			roots[i] = root_find_missing(r->wasi->state, name, bytes);
 	}
 	return 0;
 }

@@ -216,7 +216,8 @@ static enum wasi_errno
 place_in(struct walk *walk, struct place *place)
 {
 	const struct key *key = walk->name ? &walk->wasi->domain->slots[walk->name->slot] : NULL;
-	const bool is_key = key && key->kind != KIND_directory && !key_is_void(key);
+	const bool is_key = key && key->kind != KIND_directory && !key_is_void(key) &&
+		!key_is_hole(walk->wasi->state, key);
 
 	place->slot = WASI_NO_SLOT;
 	if (!walk->name || (!walk->name->path_bytes && walk->whole.bytes &&

@@ -182,6 +182,62 @@ Test(image, a_key_that_is_not_given_is_a_hole)
 	bench_close(&b);
 }
 
+/* Another world reads the image and has nothing to give. */
+static void
+thaw_without_keys(struct bench *other, const uint8_t *image, uint64_t bytes)
+{
+	struct bytes_in in = bytes_in(image, bytes);
+	struct report report = {0};
+
+	bench_open(other);
+	caps_all.personality->end(&other->domain);
+	other->domain.slots_count = bytes_u32(&in);
+	for (uint32_t i = 0; i < other->domain.slots_count; i++) {
+		const uint8_t kind = bytes_u8(&in);
+
+		if (kind)
+			cr_assert(caps_all.kinds[kind].image_bind(&other->world, &other->domain, &in,
+				&other->domain.slots[i]));
+	}
+	cr_assert_eq(caps_all.personality->image_read(&other->domain, &in, &report), 0, "%s",
+		report.text);
+}
+
+Test(image, a_hole_survives_the_next_image)
+{
+	enum { ROOM = 1 << 20 };
+	static struct bench b, other;
+	uint8_t *image = malloc(ROOM), *again = malloc(ROOM);
+	struct caps_root_view view;
+	uint64_t bytes, held;
+	int fd;
+
+	bench_open(&b);
+	(void)bench_usual(&b);
+	fd = bench_open_path(&b, DATA, "f", OFLAG_CREAT, RW, 0);
+	cr_assert_eq(bench_write(&b, (uint32_t)fd, "abc"), 0);
+	cr_assert_eq(bench_call(&b, "fd_filestat_get", (uint64_t)fd, OUT), 0);
+	bytes = bench_image(&b, image, ROOM);
+	held = b.domain.bank.own;
+	thaw_without_keys(&other, image, bytes);
+	cr_assert_eq(other.domain.bank.own, held, "it holds what it held");
+	cr_assert_eq(bench_write(&other, (uint32_t)fd, "x"), WASI_ENOTCAPABLE);
+	cr_assert_eq(bench_write(&other, 1, "x"), WASI_ENOTCAPABLE);
+	for (uint32_t i = 0; caps_root_at(&other.world, i, &view); i++)
+		cr_assert(view.kind == KIND_clock || view.kind == KIND_entropy, "%s", view.name);
+	bench_close(&other);
+
+	thaw_without_keys(&other, image, bytes);
+	cr_assert_eq(bench_image(&other, again, ROOM), bytes, "the next image is the first");
+	cr_assert_eq(memcmp(image, again, bytes), 0);
+	cr_assert_eq(bench_call(&other, "fd_close", (uint64_t)fd), 0);
+	cr_assert_lt(other.domain.bank.own, held, "a hole is paid for until it is dropped");
+	bench_close(&other);
+	bench_close(&b);
+	free(image);
+	free(again);
+}
+
 /* Any bytes give an error or a personality whose calls are safe. */
 static void
 try_image(const uint8_t *image, uint64_t bytes)

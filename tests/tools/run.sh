@@ -388,6 +388,13 @@ grep -q 'key clock (clock:real) was in the image and is not handed over now' "$W
 ok "a real clock is not brought: a hole, which is told"
 run $KH resume --clock real --gas +1M k.khi
 is "and which --clock real fills" "0/" "$status/$(err)"
+run $KH run --dir box::/ --gas 30 --quiet --snapshot-on gas=k.khi open.wasm in/file
+run $KH resume --gas +1 --quiet --snapshot-on gas=k2.khi k.khi
+is "an image goes on without its directory, into another image" 152 "$status"
+run $KH resume --gas +1M --dir box::/ k2.khi
+is "which has the hole still, for --dir to fill" "0/" "$status/$(err)"
+run $KH resume --gas +1M k2.khi
+is "and which the guest meets otherwise" 76 "$status"
 run $KH run --strict stranger.wasm
 is "--strict refuses an import that nobody serves" 65 "$status"
 grep -q 'env.*nobody' "$WORK/err"
