@@ -75,6 +75,7 @@ world_check(struct world *world)
 	line_check(&world->clock, &world->meter.line);
 	bank_check(&world->bank);
 	grants_check(&world->grants);
+	pages_check(&world->pages);
 	requests_check(&world->requests);
 	objects_check(world);
 	mint_check(&world->mint);

@@ -77,6 +77,7 @@ make_store(struct domain *domain, struct report *report)
 		.heap = &world->heap,
 		.book = &world->book,
 		.storage = &domain->bank.storage,
+		.pages = &world->pages,
 		.executor = world->config.executor,
 		.stop_when_dry = domain->stop_when_dry,
 	};

@@ -89,6 +89,18 @@ world_take_completion(struct world *world, bool wait)
 
 /* --- what a run came to ---------------------------------------------------------- */
 
+/* Its memories are hot, as a step or a call needs them. false: there was no room,
+ * and it stopped before anything happened. */
+static bool
+warm(struct domain *domain)
+{
+	if (!store_is_cold(domain->store) || !store_warm(domain->store))
+		return true;
+	domain_stop(domain,
+		(struct stop){.reason = STOP_OUT_OF_STORAGE, .need = HOST_PAGE_BYTES});
+	return false;
+}
+
 /* Does it go on in this slice? */
 static bool
 answer_call(struct domain *domain)
@@ -228,6 +240,8 @@ run_once(struct domain *domain)
 {
 	struct clock_gas *clock = &domain->world->clock;
 
+	if (!warm(domain))
+		return false;
 	if (domain->wait != WAIT_NOTHING && domain->wait != WAIT_IMPORT) {
 		tree_ask_again(domain);
 		if (domain->state != DOMAIN_READY)
@@ -306,7 +320,8 @@ quiesce_call(struct domain *domain)
 		return;
 	}
 	line_switch(&world->clock, &domain->meter.line);
-	(void)answer_call(domain);
+	if (warm(domain))
+		(void)answer_call(domain);
 }
 
 static void

@@ -253,6 +253,7 @@ world_open(const struct world_config *config)
 	*world = (struct world){.config = *config, .heap = heap, .places_free = PLACES_NONE};
 	if (!world->config.slice)
 		world->config.slice = SLICE_GAS;
+	pages_init(&world->pages, &world->heap);
 	typebook_init(&world->book, &world->heap);
 	grants_init(&world->grants, &world->heap);
 	requests_init(&world->requests, &world->heap, config->device);
@@ -322,6 +323,7 @@ world_close(struct world *world)
 	heap_give(&world->heap, world->imports, world->imports_count * sizeof *world->imports);
 	heap_give(&world->heap, world->places,
 		(uint64_t)world->places_room * sizeof *world->places);
+	pages_done(&world->pages);
 	heap = world->heap;
 	heap_give(&heap, world, sizeof *world);
 	heap_done(&heap);

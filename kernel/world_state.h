@@ -10,6 +10,7 @@
  *     `---- imports[number]     what EXEC_HOST's number means */
 #pragma once
 
+#include "kernel/base/pages.h"
 #include "kernel/requests.h"
 #include "kernel/world.h"
 
@@ -26,6 +27,7 @@ struct world_module {
 struct world {
 	struct world_config config;
 	struct heap heap;
+	struct pages pages; /* of cold memories */
 	struct typebook book;
 	struct grants grants;
 	struct requests requests;

@@ -37,8 +37,10 @@ struct storage {
 	void (*give)(struct storage *storage, uint64_t bytes);
 };
 
+/* Hot or cold: see docs/engine.md. */
 struct memory {
-	uint8_t *base;       /* hot: one reservation of `reserved` bytes */
+	uint8_t *base;       /* hot: one reservation of `reserved` bytes; cold: NULL */
+	struct pagelist *list; /* cold: what is in it; hot: pages it may still share; NULL: none */
 	uint64_t bytes;      /* pages * 64 KiB */
 	uint64_t reserved;
 	uint32_t pages, pages_max;
@@ -122,6 +124,7 @@ struct store_config {
 	struct heap *heap;
 	struct typebook *book;
 	struct storage *storage;
+	struct pages *pages; /* where cold memories lie; NULL: they never are */
 	enum executor executor;
 	uint64_t stack_slots_max; /* 0: the default, STACK_SLOTS_MAX */
 	bool stop_when_dry;       /* growth refused is EXEC_STORAGE, not -1 */
@@ -132,6 +135,14 @@ enum { STACK_SLOTS_MAX = 1 << 20 }; /* 8 MiB of frames; past it, TRAP_STACK */
 int store_new(const struct store_config *config, struct store **ret_store); /* 0, -ENOMEM, -ENOSPC */
 void store_free(struct store *store);
 void store_executor(struct store *store, enum executor executor); /* only between steps */
+
+/* Puts all memories into the page store and gives their reservations back: the
+ * store cannot run until it is warm again, and all else can be done with it. 0,
+ * or -ENOMEM: there are no more pages; some memories may be cold then, the others
+ * are as they were, and nothing is lost. */
+int store_cool(struct store *store);
+int store_warm(struct store *store); /* 0, or -ENOMEM: what is still cold stays so */
+bool store_is_cold(const struct store *store); /* one memory at least */
 
 /* Allocates and checks an instance: 0; -ENOENT or -EINVAL (an import is missing
  * or does not fit: report, "unknown import" or "incompatible import type");
@@ -212,14 +223,20 @@ bool store_walk(const struct store *store, struct frame_walk *walk, struct frame
 bool store_idle(const struct store *store); /* no frames */
 bool store_trapped(const struct store *store, enum trap *ret_trap);
 
-/* Guest memory of an instance, checked: NULL unless [at, at + bytes) is inside. */
+/* Guest memory of an instance, checked: NULL unless [at, at + bytes) is inside.
+ * It must be hot. */
 uint8_t *store_mem_at(struct store *store, uint32_t instance, uint64_t at, uint64_t bytes);
 
+/* Copies guest memory out, hot or cold: false unless it is inside. */
+bool store_mem_read(struct store *store, uint32_t instance, uint64_t at, void *to, uint64_t bytes);
+
 /* The whole store as bytes: canonical, executor-independent, modules by hash
- * (image.c keeps the bytes beside). Memories are written page-sparse. */
+ * (image.c keeps the bytes beside). Memories are written page-sparse, hot or
+ * cold: equal bytes. */
 void store_write(struct store *store, struct sink *sink);
 
-/* Reads it back into an empty store: 0; -EINVAL (report: what and where);
+/* Reads it back into an empty store, cold if it has a page store and that has
+ * room: 0; -EINVAL (report: what and where);
  * -ENOMEM; -ENOSPC. Total: any bytes give an error or a well-formed store.
  * `module_of` finds a loaded module by hash, NULL if there is none; `host_of`
  * binds a function import by name and type to the embedder's number for it, as

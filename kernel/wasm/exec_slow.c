@@ -393,7 +393,8 @@ slow_memory_grow(struct machine *m)
 			*purse += (int64_t)price; /* nothing was made */
 	}
 	if (grown < 0 && m->store->stop_when_dry)
-		return stop(m, EXEC_STORAGE, PHASE_CALL, memory_cost(delta));
+		return stop(m, EXEC_STORAGE, PHASE_CALL,
+			memory_price(pages + delta) - memory_price(pages));
 	*slot = grown > 0 ? pages : UINT32_MAX;
 	machine_view(m, m->instance);
 	m->ip++;

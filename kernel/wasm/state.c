@@ -173,21 +173,8 @@ write_instance(struct sink *sink, const struct instance *instance)
 	sink_put(sink, instance->data_dropped, module->datas_count);
 }
 
-static bool
-page_is_zero(const uint8_t *page)
-{
-	uint64_t word;
-
-	for (uint32_t i = 0; i < HOST_PAGE_BYTES; i += 8) {
-		memcpy(&word, page + i, 8);
-		if (word)
-			return false;
-	}
-	return true;
-}
-
 static void
-write_memory(struct sink *sink, const struct memory *memory)
+write_memory(const struct store *store, struct sink *sink, const struct memory *memory)
 {
 	const uint64_t pages = memory->bytes / HOST_PAGE_BYTES;
 
@@ -195,9 +182,9 @@ write_memory(struct sink *sink, const struct memory *memory)
 	sink_u32(sink, memory->pages_max);
 	sink_u8(sink, memory->bounded);
 	for (uint64_t i = 0; i < pages; i++) {
-		const uint8_t *page = memory->base + i * HOST_PAGE_BYTES;
+		const uint8_t *page = memory_page(store, memory, i);
 
-		if (page_is_zero(page))
+		if (!page)
 			continue;
 		sink_u32(sink, (uint32_t)i);
 		sink_put(sink, page, HOST_PAGE_BYTES);
@@ -336,7 +323,7 @@ store_write(struct store *store, struct sink *sink)
 	sink_u32(sink, store->globals.count);
 	sink_u32(sink, store->instances.count);
 	for (uint32_t i = 0; i < store->memories.count; i++)
-		write_memory(sink, store->memories.at[i]);
+		write_memory(store, sink, store->memories.at[i]);
 	for (uint32_t i = 0; i < store->tables.count; i++)
 		write_table(sink, store->tables.at[i]);
 	for (uint32_t i = 0; i < store->globals.count; i++) {
@@ -353,6 +340,19 @@ store_write(struct store *store, struct sink *sink)
 
 /* --- checking ------------------------------------------------------------------------ */
 
+static void
+check_pages(const struct store *store, const struct memory *memory)
+{
+	const struct pagelist *list = memory->list;
+
+	must(STORE13, memory->base || !memory->reserved);
+	if (!list)
+		return;
+	must(STORE13, list->holders && (uint64_t)list->count * HOST_PAGE_BYTES <= memory->bytes);
+	for (uint32_t i = 0; i < list->count; i++)
+		must(STORE13, !list->page[i] || pages_holders(store->pages, list->page[i]));
+}
+
 void
 store_check(struct store *store)
 {
@@ -362,8 +362,10 @@ store_check(struct store *store)
 	for (uint32_t i = 0; i < store->memories.count; i++) {
 		const struct memory *memory = store->memories.at[i];
 
-		must(STORE7, memory->bytes == memory_cost(memory->pages));
-		must(STORE7, memory->bytes <= memory->reserved && memory->pages <= memory->pages_max);
+		must(STORE7, memory->bytes == memory_bytes(memory->pages));
+		must(STORE7, memory->pages <= memory->pages_max);
+		must(STORE7, !memory->base || memory->bytes <= memory->reserved);
+		check_pages(store, memory);
 	}
 	for (uint32_t i = 0; i < store->tables.count; i++) {
 		const struct table *table = store->tables.at[i];

@@ -43,26 +43,66 @@ no_room(struct read *r, int why)
 
 /* --- objects ---------------------------------------------------------------------- */
 
+/* One more than the last page that comes, while they come in order. */
+static uint32_t
+pages_ahead(const struct read *r, uint64_t guest_pages)
+{
+	struct bytes_in peek = *r->in;
+	uint32_t count = 0, page;
+
+	for (;;) {
+		page = bytes_u32(&peek);
+		if (page < count || page >= guest_pages || !bytes_take(&peek, HOST_PAGE_BYTES))
+			return count;
+		count = page + 1;
+	}
+}
+
+/* A cold memory takes it into the page store; without room there it warms. */
+static int
+put_page(struct read *r, struct memory *memory, uint32_t index, const uint8_t *data)
+{
+	int why = 0;
+
+	if (!memory->base) {
+		const uint32_t page = page_is_zero(data) ? 0 : pages_take(r->store->pages, data);
+
+		memory->list->page[index] = page;
+		if (page || page_is_zero(data))
+			return 0;
+		why = memory_warm(r->store, memory);
+	}
+	if (!why)
+		memcpy(memory->base + (uint64_t)index * HOST_PAGE_BYTES, data, HOST_PAGE_BYTES);
+	return why;
+}
+
 static int
 read_memory(struct read *r)
 {
 	const uint32_t pages = bytes_u32(r->in), max = bytes_u32(r->in);
 	const uint8_t bounded = bytes_u8(r->in);
-	const uint64_t guest_pages = memory_cost(pages) / HOST_PAGE_BYTES;
+	const uint64_t guest_pages = memory_bytes(pages) / HOST_PAGE_BYTES;
 	uint64_t last = 0;
 	struct memory *memory;
-	uint32_t index;
+	uint32_t index, listed;
 	int why;
 
 	if (r->in->bad)
 		return cut_short(r);
 	if (pages > max || max > MEMORY_PAGES_MAX || bounded > 1)
 		return bad(r, "a memory larger than its maximum");
-	why = store_add_memory(r->store, (struct limits){pages, max, bounded != 0}, &index);
+	why = memory_add(r->store, (struct limits){pages, max, bounded != 0},
+		r->store->pages ? MEMORY_COLD : MEMORY_HOT, &index);
 	if (why)
 		return no_room(r, why);
 	memory = store_memory(r->store, index);
 	memory->bounded = bounded != 0;
+	if (!memory->base && (listed = pages_ahead(r, guest_pages))) {
+		memory->list = pagelist_new(r->store, listed);
+		if (!memory->list)
+			return no_room(r, -ENOMEM);
+	}
 	for (;;) {
 		const uint32_t page = bytes_u32(r->in);
 		const uint8_t *data;
@@ -76,7 +116,9 @@ read_memory(struct read *r)
 		data = bytes_take(r->in, HOST_PAGE_BYTES);
 		if (!data)
 			return cut_short(r);
-		memcpy(memory->base + (uint64_t)page * HOST_PAGE_BYTES, data, HOST_PAGE_BYTES);
+		why = put_page(r, memory, page, data);
+		if (why)
+			return no_room(r, why);
 		last = page + 1ull;
 	}
 }

@@ -15,12 +15,17 @@ enum { STACK_FIRST_SLOTS = 256 };
 static bool
 storage_take(struct store *store, uint64_t bytes)
 {
-	return !store->storage || store->storage->take(store->storage, bytes);
+	if (store->storage && !store->storage->take(store->storage, bytes))
+		return false;
+	store->taken += bytes;
+	return true;
 }
 
 static void
 storage_give(struct store *store, uint64_t bytes)
 {
+	must(STORE12, bytes <= store->taken);
+	store->taken -= bytes;
 	if (store->storage)
 		store->storage->give(store->storage, bytes);
 }
@@ -90,6 +95,8 @@ store_new(const struct store_config *config, struct store **ret_store)
 	store->heap = config->heap;
 	store->book = config->book;
 	store->storage = config->storage;
+	store->pages = config->pages;
+	store->taken = heap_cost(sizeof *store);
 	store->stop_when_dry = config->stop_when_dry;
 	store->slots_max = config->stack_slots_max ? config->stack_slots_max : STACK_SLOTS_MAX;
 	store_executor(store, config->executor);
@@ -104,9 +111,18 @@ stack_bytes(uint64_t slots)
 }
 
 uint64_t
-memory_cost(uint32_t pages)
+memory_bytes(uint32_t pages)
 {
 	return (uint64_t)pages << 16;
+}
+
+uint64_t
+memory_price(uint32_t pages)
+{
+	const uint64_t bytes = memory_bytes(pages);
+	const uint64_t list = sizeof(struct pagelist) + bytes / HOST_PAGE_BYTES * sizeof(uint32_t);
+
+	return pages ? bytes + heap_cost(list) : 0;
 }
 
 static void
@@ -118,7 +134,8 @@ memory_free(struct store *store, struct memory *memory)
 		return;
 	if (memory->base)
 		host->release(host, memory->base, memory->reserved);
-	storage_give(store, memory_cost(memory->pages));
+	pagelist_drop(store, memory->list);
+	storage_give(store, memory_price(memory->pages));
 	give(store, memory, sizeof *memory);
 }
 
@@ -208,21 +225,29 @@ memory_reserve(struct store *store, struct memory *memory, uint64_t bytes)
 int
 store_add_memory(struct store *store, struct limits limits, uint32_t *ret_index)
 {
+	return memory_add(store, limits, MEMORY_HOT, ret_index);
+}
+
+int
+memory_add(struct store *store, struct limits limits, enum memory_form form, uint32_t *ret_index)
+{
 	struct memory *memory;
 	int why;
 
-	if (!storage_take(store, memory_cost(limits.min)))
+	if (!storage_take(store, memory_price(limits.min)))
 		return -ENOSPC;
 	memory = take(store, sizeof *memory, &why);
 	if (!memory) {
-		storage_give(store, memory_cost(limits.min));
+		storage_give(store, memory_price(limits.min));
 		return why;
 	}
 	memory->pages = limits.min;
 	memory->pages_max = (uint32_t)min_u64(limits.max, MEMORY_PAGES_MAX);
 	memory->bounded = limits.has_max;
-	memory->bytes = memory_cost(limits.min);
-	why = memory_reserve(store, memory, max_u64(memory->bytes, 65536));
+	memory->bytes = memory_bytes(limits.min);
+	why = form == MEMORY_COLD
+		? 0
+		: memory_reserve(store, memory, max_u64(memory->bytes, MEMORY_RESERVED_MIN));
 	if (!why)
 		why = objects_add(store, &store->memories, memory);
 	if (why) {
@@ -236,17 +261,18 @@ store_add_memory(struct store *store, struct limits limits, uint32_t *ret_index)
 int
 memory_grow(struct store *store, struct memory *memory, uint32_t delta)
 {
-	const uint64_t bytes = memory->bytes + memory_cost(delta);
+	const uint64_t bytes = memory->bytes + memory_bytes(delta);
+	const uint64_t price = memory_price(memory->pages + delta) - memory_price(memory->pages);
 
-	if (!storage_take(store, memory_cost(delta)))
+	if (!storage_take(store, price))
 		return -1;
 	/* twice as much address space each time, so growing costs linear time */
 	if (bytes > memory->reserved &&
 		memory_reserve(store, memory,
 			min_u64(max_u64(bytes, memory->reserved * 2),
-				max_u64(bytes, memory_cost(memory->pages_max)))) &&
+				max_u64(bytes, memory_bytes(memory->pages_max)))) &&
 		memory_reserve(store, memory, bytes)) {
-		storage_give(store, memory_cost(delta));
+		storage_give(store, price);
 		return -1;
 	}
 	memory->pages += delta;
@@ -369,6 +395,7 @@ store_mem_at(struct store *store, uint32_t index, uint64_t at, uint64_t bytes)
 
 	if (!instance || !instance->memory || !span_fits(at, bytes, instance->memory->bytes))
 		return NULL;
+	must(STORE11, instance->memory->base);
 	return instance->memory->base + at;
 }
 
@@ -806,6 +833,7 @@ store_run(struct store *store, uint64_t gas, struct exec_result *ret_result)
 	struct machine m = {.store = store, .gas = start, .stepping = store->stepping};
 
 	must(STORE4, !store_idle(store));
+	must(STORE11, !store_is_cold(store));
 	if (store->phase == PHASE_TRAP) {
 		*ret_result = (struct exec_result){.end = EXEC_TRAP, .trap = store->trap};
 		return;

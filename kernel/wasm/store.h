@@ -7,11 +7,20 @@
  *
  * STORE1   while a store is not running, its top frame stands at (ip, phase)
  *          and everything it needs is in its slots.
- * STORE2   fp never lies below stack or above stack_end. */
+ * STORE2   fp never lies below stack or above stack_end.
+ * STORE12  `taken` is what storage was asked for and not given back. */
 #pragma once
 
+#include "kernel/base/pages.h"
 #include "kernel/wasm/code.h"
 #include "kernel/wasm/engine.h"
+
+/* The pages of a memory, from its first on: those past `count` are zero, as is
+ * number 0. Never changed while more than one memory holds it. */
+struct pagelist {
+	uint32_t holders, count;
+	uint32_t page[];
+};
 
 /* A vector of pointers in a store: the objects keep their places. */
 struct objects {
@@ -23,6 +32,8 @@ struct store {
 	struct heap *heap;
 	struct typebook *book;
 	struct storage *storage;
+	struct pages *pages;
+	uint64_t taken;
 	enum executor executor;
 	bool stop_when_dry;
 	uint64_t slots_max;
@@ -111,7 +122,14 @@ int instance_add(struct store *store, struct instance *instance);
 /* BIND_TRY or BIND_THROW, if the engine serves this import. */
 bool store_intrinsic_kind(const struct import *import, const struct functype *type,
 	enum binding_kind *ret_kind);
-uint64_t memory_cost(uint32_t pages); /* what storage is asked for */
+uint64_t memory_bytes(uint32_t pages);
+/* What storage is asked for: the bytes, and the longest list there could be of
+ * them, so that being hot or cold changes no account. */
+uint64_t memory_price(uint32_t pages);
+enum { MEMORY_RESERVED_MIN = 65536 };
+enum memory_form { MEMORY_HOT, MEMORY_COLD };
+/* As store_add_memory(), hot or empty and cold. */
+int memory_add(struct store *store, struct limits limits, enum memory_form form, uint32_t *ret_index);
 /* Grown by delta pages if max and storage allow: 1; 0: no (memory.grow's -1);
  * -1: storage refused. */
 int memory_grow(struct store *store, struct memory *memory, uint32_t delta);
@@ -123,6 +141,14 @@ int stack_reserve(struct store *store, uint64_t slots);
  * paid for and so part of the state. 0, -ENOSPC, -EAGAIN. */
 int stack_restore(struct store *store, uint64_t room);
 uint64_t init_value(const struct instance *instance, const struct init *init);
+
+/* cold.c */
+struct pagelist *pagelist_new(struct store *store, uint32_t count); /* NULL: no memory */
+void pagelist_drop(struct store *store, struct pagelist *list); /* NULL is fine */
+int memory_warm(struct store *store, struct memory *memory); /* 0, -ENOMEM */
+/* The page of that number, hot or cold; NULL if it is zero. */
+const uint8_t *memory_page(const struct store *store, const struct memory *memory, uint64_t page);
+bool page_is_zero(const uint8_t *page);
 
 /* init.c: runs the init frame until it is done (true, with running set if a
  * start function is to run first) or stops (false, m->end says why). */

@@ -95,6 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	world_close(world);
 	check(host.reserved == 0);
 	fake_device_done(&device);
+	fake_host_done(&host);
 	buffer_done(&image);
 	return 0;
 }

@@ -50,6 +50,7 @@ place_close(struct place *place)
 	cr_assert_eq(place->host.reserved, 0);
 	cr_assert_eq(place->device.in_flight, 0);
 	fake_device_done(&place->device);
+	fake_host_done(&place->host);
 }
 
 static void

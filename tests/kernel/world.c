@@ -44,6 +44,7 @@ close_world(void)
 		(unsigned long long)host.reserved);
 	cr_assert_eq(device.in_flight, 0);
 	fake_device_done(&device);
+	fake_host_done(&host);
 }
 
 TestSuite(world, .init = open_world, .fini = close_world);

@@ -224,6 +224,7 @@ trial_close(struct trial *t)
 	cr_assert_eq(t->host.reserved, 0);
 	cr_assert_eq(t->device.in_flight, 0);
 	fake_device_done(&t->device);
+	fake_host_done(&t->host);
 	for (int i = 0; i < IMAGES_MAX; i++)
 		buffer_done(&t->images[i]);
 }

@@ -7,7 +7,8 @@
  *
  * For each program: at every safepoint (or every N-th) stop, write the image,
  * read it into a fresh world in the other executor, go on to the end: output,
- * results, gas and the final image are those of the straight run. Then one run
+ * results, gas and the final image are those of the straight run. At some of the
+ * stops its memories are put away, and the same image is written. Then one run
  * that moves to another world at every safepoint; then one that is frozen
  * whenever it waits for the device.
  *
@@ -19,7 +20,7 @@
 #include <string.h>
 
 #include "kernel/base/blake2b.h"
-#include "kernel/world.h"
+#include "kernel/world_state.h"
 #include "tests/support/buffer.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_host.h"
@@ -91,6 +92,7 @@ place_close(struct place *place)
 	if (place->host.reserved || place->device.in_flight)
 		fail("world", "something was not given back", 0);
 	fake_device_done(&place->device);
+	fake_host_done(&place->host);
 }
 
 static struct module *
@@ -235,6 +237,29 @@ straight(const struct program *program, enum executor executor, struct outcome *
 	place_close(&place);
 }
 
+static bool
+buffers_equal(const struct buffer *a, const struct buffer *b)
+{
+	return a->count == b->count && !memcmp(a->bytes, b->bytes, a->count);
+}
+
+/* Put away, it is written as it was. */
+static void
+cool_here(struct place *place, const struct buffer *image, const char *name, uint64_t n)
+{
+	const uint64_t own = place->domain->bank.own;
+	struct buffer again;
+
+	buffer_init(&again);
+	if (store_cool(place->domain->store))
+		fail(name, "its memories are not put away", n);
+	world_check(place->world);
+	place_write(place, &again, name, n);
+	if (!buffers_equal(image, &again) || place->domain->bank.own != own)
+		fail(name, "another image or account when cold", n);
+	buffer_done(&again);
+}
+
 /* From this image to the end, elsewhere. */
 static void
 finish_elsewhere(const struct program *program, const struct buffer *image,
@@ -279,6 +304,8 @@ stop_everywhere(const struct program *program, const struct outcome *expected, u
 		output.count = 0;
 		take_output(&place, &output);
 		finish_elsewhere(program, &image, &output, expected, second, n);
+		if (stops % 3 == 0)
+			cool_here(&place, &image, program->name, n);
 	}
 	take_outcome(&place, program->name, &outcome);
 	output.count = 0;
