@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cold.c - memories put away as lists of pages, and brought back.
  *
- *            store_cool                           reading an image
+ *            store_cool, store_clone              reading an image
  *   HOT  --------------------------->  COLD  <---------------------
  *   base, reserved                     base NULL
  *   list: what it was filled    <-----  list: what is in it

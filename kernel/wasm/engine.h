@@ -143,6 +143,10 @@ void store_executor(struct store *store, enum executor executor); /* only betwee
 int store_cool(struct store *store);
 int store_warm(struct store *store); /* 0, or -ENOMEM: what is still cold stays so */
 bool store_is_cold(const struct store *store); /* one memory at least */
+/* A copy that goes on as this one will: it shares modules, and pages, for this
+ * one is cooled. Of the config, heap, book and pages must be the same; `storage`
+ * is asked once, for all that the copy holds. 0, -ENOMEM, -ENOSPC. */
+int store_clone(struct store *store, const struct store_config *config, struct store **ret_store);
 
 /* Allocates and checks an instance: 0; -ENOENT or -EINVAL (an import is missing
  * or does not fit: report, "unknown import" or "incompatible import type");

@@ -8,7 +8,8 @@
  * For each program: at every safepoint (or every N-th) stop, write the image,
  * read it into a fresh world in the other executor, go on to the end: output,
  * results, gas and the final image are those of the straight run. At some of the
- * stops its memories are put away, and the same image is written. Then one run
+ * stops its memories are put away, and the same image is written; at some, what
+ * was read is copied, and the copy or the original runs on. Then one run
  * that moves to another world at every safepoint; then one that is frozen
  * whenever it waits for the device.
  *
@@ -237,10 +238,87 @@ straight(const struct program *program, enum executor executor, struct outcome *
 	place_close(&place);
 }
 
+static void
+write_store(struct store *store, struct buffer *bytes)
+{
+	buffer_done(bytes);
+	store_write(store, &bytes->sink);
+}
+
 static bool
 buffers_equal(const struct buffer *a, const struct buffer *b)
 {
 	return a->count == b->count && !memcmp(a->bytes, b->bytes, a->count);
+}
+
+static bool
+always(struct storage *storage, uint64_t bytes)
+{
+	(void)storage;
+	(void)bytes;
+	return true;
+}
+
+static void
+never_mind(struct storage *storage, uint64_t bytes)
+{
+	(void)storage;
+	(void)bytes;
+}
+
+static struct store *
+copy_store(struct place *place, struct storage *storage, const char *name, uint64_t n)
+{
+	const struct domain *domain = place->domain;
+	const struct store_config config = {.heap = &place->world->heap,
+		.book = &place->world->book, .storage = storage, .pages = &place->world->pages,
+		.executor = place->world->config.executor,
+		.stop_when_dry = domain->stop_when_dry};
+	struct store *copy;
+
+	if (store_clone(domain->store, &config, &copy))
+		fail(name, "no copy", n);
+	store_check(copy);
+	return copy;
+}
+
+/* By turns: the copy goes on and the original is no more; the original goes on
+ * and the copy stays as it was. */
+static void
+go_on_copied(struct place *place, const char *name, uint64_t n)
+{
+	struct storage gift = {always, never_mind};
+	struct domain *domain = place->domain;
+	struct buffer before, after;
+	struct store *copy;
+
+	buffer_init(&before);
+	buffer_init(&after);
+	write_store(domain->store, &before);
+	if (n % 2) {
+		const uint64_t own = domain->bank.own, peak = domain->bank.peak;
+
+		copy = copy_store(place, &domain->bank.storage, name, n);
+		store_free(domain->store);
+		domain->store = copy;
+		if (domain->bank.own != own)
+			fail(name, "a copy that is charged otherwise", n);
+		domain->bank.peak = peak; /* for a moment there were two */
+		write_store(copy, &after);
+		if (!buffers_equal(&before, &after))
+			fail(name, "a copy that is written otherwise", n);
+		(void)go_on(place, 0);
+	} else {
+		copy = copy_store(place, &gift, name, n);
+		(void)go_on(place, 0);
+		write_store(copy, &after);
+		if (!buffers_equal(&before, &after))
+			fail(name, "a copy that changed when the original ran", n);
+		world_check(place->world);
+		store_free(copy);
+	}
+	buffer_done(&before);
+	buffer_done(&after);
 }
 
 /* Put away, it is written as it was. */
@@ -275,7 +353,10 @@ finish_elsewhere(const struct program *program, const struct buffer *image,
 		(void)buffer_put(&output.sink, so_far->bytes, so_far->count);
 	place_open(&place, executor);
 	place_read(&place, image, program->name, n);
-	(void)go_on(&place, 0);
+	if (n % 3)
+		(void)go_on(&place, 0);
+	else
+		go_on_copied(&place, program->name, n);
 	take_outcome(&place, program->name, &outcome);
 	take_output(&place, &output);
 	compare(program->name, n, expected, &outcome, &output);
