@@ -4,6 +4,31 @@
  *
  *     #include "caps/guest.h"
  *
+ * Keys. A domain holds keys in numbered slots, and whatever it does to anything
+ * outside itself it does by invoking one with an order and a message. The
+ * orders of each kind are in docs/guest.md. A program that imports kh_call,
+ * kh_send or kh_reply_wait begins with what it needs to have domains of its own
+ * (enum kh_kit); its descriptors are in slots of their own behind those.
+ *
+ *     struct kh_message m = kh_message();
+ *     m.word[0] = 1000;                          // gas
+ *     if (kh_call(child, KH_DOMAIN_RUN, &m) == KH_OK && m.word[0] == KH_STOP_YIELDED)
+ *         ... m.word[1] is what it yielded
+ *
+ * A server is in kh_reply_wait() whenever it has nothing to do. It finds the
+ * order, the words, the text and the caller's badge in the message, and the key
+ * that answers this one caller in the slot of receive[3]:
+ *
+ *     struct kh_message m = kh_message();
+ *     kh_i32 answer = KH_NONE;                   // nobody to answer yet
+ *     m.receive[3] = 10;
+ *     for (;; answer = 10) {
+ *         kh_u32 order = kh_reply_wait(answer, &m);
+ *         ... m.rc and the words, text and keys are what the caller gets
+ *     }
+ *
+ * Throwing.
+ *
  *     static void risky(uint32_t a, uint32_t b) { ... kh_throw(); ... }
  *
  *     if (kh_try(risky, 1, 2))
@@ -22,17 +47,54 @@
  * The kernel touches no global of the guest: the C stack pointer, which the
  * frames that are gone had lowered, is put back here.
  *
- * kh_yield() stops the domain: who drives it sees "yielded" and the word; it
- * goes on with the word it is handed back (0 when nobody hands one).
+ * kh_yield() stops the domain: who runs it sees KH_STOP_YIELDED and the word; it
+ * goes on with the word that the next run hands it (0 from the command line).
  *
- * These are the imports `try`, `throw` and `yield` of module `keyhold`. */
+ * These are the imports call, send, reply_wait, yield, try and throw of module
+ * `keyhold`. */
 #pragma once
 
 typedef __UINT32_TYPE__ kh_u32;
 typedef __UINT64_TYPE__ kh_u64;
+typedef __INT32_TYPE__ kh_i32;
 typedef void (*kh_function)(kh_u32 a, kh_u32 b);
 
 #define KH_IMPORT(name) __attribute__((import_module("keyhold"), import_name(name)))
+
+/* --- messages ------------------------------------------------------------------- */
+
+enum { KH_NONE = -1, KH_SLOTS = -1, KH_TEXT_MAX = 64 << 10, KH_SLOTS_MAX = 4096 };
+
+struct kh_message {
+	kh_u64 word[4];
+	kh_u64 badge;      /* told: of the start key that was called */
+	const void *text;  /* sent */
+	kh_u32 text_bytes; /* at most KH_TEXT_MAX */
+	void *room_at;     /* where a text that comes is put ... */
+	kh_u32 room;       /* ... so many bytes of it at most */
+	kh_u32 got;        /* told: how long it was */
+	kh_u32 rc;         /* what kh_reply_wait() answers with */
+	kh_i32 send[4];    /* slots whose keys are sent; KH_NONE: none. 3 is taken in a call */
+	kh_i32 receive[4]; /* slots that keys which come are put in; KH_NONE: thrown away */
+};
+
+_Static_assert(sizeof(struct kh_message) == 96, "as the kernel reads it");
+
+static inline struct kh_message
+kh_message(void)
+{
+	return (struct kh_message){.send = {KH_NONE, KH_NONE, KH_NONE, KH_NONE},
+		.receive = {KH_NONE, KH_NONE, KH_NONE, KH_NONE}};
+}
+
+/* Invokes the key in the slot and waits for the answer: what the key answers, in
+ * the message too. KH_SLOTS as slot: the domain's own slots. */
+KH_IMPORT("call") kh_u32 kh_call(kh_i32 slot, kh_u32 order, struct kh_message *message);
+/* The same without an answer: goes on once the message is taken. */
+KH_IMPORT("send") kh_u32 kh_send(kh_i32 slot, kh_u32 order, struct kh_message *message);
+/* Answers with the key in the slot (KH_NONE: nobody), then waits to be called:
+ * the order. A bad message is a trap. */
+KH_IMPORT("reply_wait") kh_u32 kh_reply_wait(kh_i32 slot, struct kh_message *message);
 
 KH_IMPORT("try") kh_u32 kh_import_try(kh_function fn, kh_u32 a, kh_u32 b);
 KH_IMPORT("throw") _Noreturn void kh_throw(void);
@@ -50,3 +112,89 @@ kh_try(kh_function fn, kh_u32 a, kh_u32 b)
 	__asm__ volatile("local.get %0\n\tglobal.set __stack_pointer" : : "r"(stack_pointer) : "memory");
 	return thrown;
 }
+
+/* --- numbers: as caps/orders.def, rc.def, rights.def, kernel/world.h have them ------ */
+
+enum kh_rc {
+	KH_OK = 0,
+	KH_RC_VOID = 1,
+	KH_WRONG_KIND = 2,
+	KH_NO_RIGHT = 3,
+	KH_REVOKED = 4,
+	KH_BAD_WORD = 5,
+	KH_NO_SPACE = 6,
+	KH_BUSY = 7,
+	KH_GONE = 8,
+	KH_SLOT_FULL = 9,
+	KH_OPAQUE = 10,
+	KH_FORKED = 11,
+	KH_OUTSIDE = 12,
+};
+
+enum kh_right {
+	KH_RIGHT_READ = 1 << 0,
+	KH_RIGHT_WRITE = 1 << 1,
+	KH_RIGHT_APPEND = 1 << 2,
+	KH_RIGHT_TIMES = 1 << 3,
+	KH_RIGHT_SLEEP = 1 << 4,
+	KH_RIGHT_MAKE = 1 << 5,
+	KH_RIGHT_END = 1 << 6,
+};
+
+enum kh_order {
+	KH_DOMAIN_RUN = 1,
+	KH_DOMAIN_INVOKE = 2,
+	KH_DOMAIN_REFUEL = 3,
+	KH_DOMAIN_STATUS = 4,
+	KH_DOMAIN_PEEK = 5,
+	KH_DOMAIN_POKE = 6,
+	KH_DOMAIN_KEY_GET = 7,
+	KH_DOMAIN_KEY_PUT = 8,
+	KH_DOMAIN_SET_KEEPER = 9,
+	KH_DOMAIN_SET_ARGS = 10,
+	KH_DOMAIN_RESULT = 11,
+	KH_DOMAIN_END = 14,
+	KH_DOMAIN_START = 15,
+	KH_DOMAIN_ENTRY = 16,
+	KH_DOMAIN_METER = 17,
+	KH_DOMAIN_BANK = 18,
+	KH_DOMAIN_PAY_WITH = 19,
+	KH_METER_MAKE = 1,
+	KH_METER_FEED = 2,
+	KH_METER_LIMIT = 3,
+	KH_METER_RESERVE = 4,
+	KH_METER_RENT = 5,
+	KH_METER_STATUS = 6,
+	KH_METER_SET_KEEPER = 7,
+	KH_METER_END = 8,
+	KH_CREATOR_LOAD = 1,
+	KH_CREATOR_MAKE = 2,
+	KH_SLOTS_COPY = 1,
+	KH_SLOTS_MOVE = 2,
+	KH_SLOTS_DROP = 3,
+	KH_SLOTS_LOOK = 4,
+	KH_SLOTS_SAME = 5,
+	KH_SLOTS_DERIVE = 6,
+	KH_SLOTS_SENSE = 7,
+	KH_GRANT_CUT = 1,
+	KH_GRANT_STATUS = 2,
+
+	/* What keepers and servers are sent by the kernel. */
+	KH_ORDER_IMPORT = (int)0xffff0001,
+	KH_ORDER_DRY = (int)0xffff0002,
+	KH_ORDER_STORAGE = (int)0xffff0003,
+	KH_ORDER_FAULT = (int)0xffff0004,
+};
+
+enum kh_stop { /* word 0 of what a run answers */
+	KH_STOP_NONE, KH_STOP_RETURNED, KH_STOP_YIELDED, KH_STOP_OUT_OF_GAS, KH_STOP_OUT_OF_STORAGE,
+	KH_STOP_TRAP, KH_STOP_CALLED, KH_STOP_WAITING, KH_STOP_REVOKED, KH_STOP_ENDED,
+};
+
+enum kh_kit { /* slots that a program begins with */
+	KH_CREATOR, KH_METER, KH_BANK, KH_SELF, KH_KIT_SLOTS,
+};
+
+enum { KH_RUN_POLL = 1, KH_RUN_DETACH = 2 };       /* KH_DOMAIN_RUN, word 2 */
+enum { KH_STOP_WHEN_DRY = 1 };                     /* KH_CREATOR_MAKE, word 1 */
+enum { KH_REVOCABLE = 1, KH_BADGED = 2 };          /* KH_SLOTS_DERIVE, word 2 */

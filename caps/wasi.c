@@ -76,58 +76,13 @@ static const struct import_def wasi_preview1[] = {
 	{0},
 };
 
-/* --- caps_all ------------------------------------------------------------------- */
+const struct import_def *const wasi_import_tables[] = {wasi_preview1, NULL};
 
-static void
-none_image_write(struct world *world, const struct key *key, struct sink *sink)
-{
-	(void)world;
-	(void)key;
-	(void)sink;
-}
-
-static bool
-none_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
-	struct key *ret_key)
-{
-	(void)world;
-	(void)domain;
-	(void)in;
-	(void)ret_key;
-	return false;
-}
-
-static void
-none_on_cut(struct world *world, const struct key *key)
-{
-	(void)world;
-	(void)key;
-}
-
-static const struct kind kinds[] = {
-#define KIND(name, fork, image, what) \
-	{#name, FORK_##fork, image##_image_write, image##_image_bind, image##_on_cut, NULL, NULL},
-#include "caps/kinds.def"
-#undef KIND
-};
-
-_Static_assert(sizeof kinds / sizeof kinds[0] == KIND_COUNT, "a row per kind");
-
-static const struct import_def *const import_tables[] = {wasi_preview1, NULL};
-
-static const struct personality personality = {
+const struct personality wasi_personality = {
 	.make = wasi_make,
 	.end = wasi_end,
 	.image_write = wasi_image_write,
 	.image_read = wasi_image_read,
-};
-
-const struct caps caps_all = {
-	.kinds = kinds,
-	.kinds_count = KIND_COUNT,
-	.import_tables = import_tables,
-	.personality = &personality,
-	.world_end = caps_world_end,
 };
 
 /* --- answers ------------------------------------------------------------------------ */

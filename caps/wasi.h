@@ -118,6 +118,9 @@ struct wasi {
 	uint32_t whys_count;
 };
 
+extern const struct import_def *const wasi_import_tables[];
+extern const struct personality wasi_personality;
+
 /* --- wasi.c: the frame of a call ------------------------------------------------ */
 
 const char *wasi_name(int call_number);

@@ -119,9 +119,8 @@ domain_make(struct world *world, const struct domain_above *above, const char *n
 	memcpy(domain->name, name, strnlen(name, DOMAIN_NAME_BYTES - 1));
 	domain->wait_grant = GRANT_NONE;
 	tree_add(domain, above->parent);
-	line_init(&domain->meter.line, above->line ? above->line : &world->meter.line);
+	meter_init(&domain->meter, above->line ? above->line : &world->meter.line);
 	domain->meter.owner = domain;
-	domain->meter.object = OBJECT_NONE;
 	bank_init(&domain->bank, above->bank ? above->bank : &world->bank, bank_bytes);
 	domain->bank.owner = domain;
 	domain_pay_with(domain, above->purse);
@@ -232,7 +231,7 @@ end_one(struct domain *domain)
 	domain_pay_with(domain, NULL);
 	bank_clear(world, &domain->bank);
 	meter_end(&domain->meter);
-	line_bury(world, &domain->meter.line);
+	world_line_bury(world, &domain->meter.line);
 	bank_done(&domain->bank);
 	tree_drop(domain);
 	world_unplace(domain);
@@ -241,7 +240,7 @@ end_one(struct domain *domain)
 
 /* Lines below one that goes have a superior that is dry for ever. */
 void
-line_bury(struct world *world, struct line *line)
+world_line_bury(struct world *world, struct line *line)
 {
 	if (line->active)
 		line_switch(&world->clock, NULL);
@@ -453,4 +452,30 @@ domain_slot(struct domain *domain, const struct key *key)
 		return error;
 	domain->slots[slot] = *key;
 	return (int)slot;
+}
+
+/* --- for orders on domain keys ------------------------------------------------------------- */
+
+uint8_t *
+domain_mem(struct domain *domain, uint64_t at, uint64_t bytes)
+{
+	return store_mem_at(domain->store, domain->instance, at, bytes);
+}
+
+int
+domain_result(struct domain *domain, const uint8_t *bytes, uint32_t count)
+{
+	struct bytes_in in = bytes_in(bytes, count);
+
+	if (domain->state != DOMAIN_STOPPED || domain->stop.reason != STOP_CALLED)
+		return -EINVAL;
+	domain_pending(domain);
+	if (!results_fit(domain->pending.type, bytes, count))
+		return -EINVAL;
+	for (uint32_t i = 0; i < domain->pending.type->results; i++)
+		domain->pending.slots[i] = bytes_u64(&in);
+	domain->charged = domain->progress = 0;
+	store_host_done(domain->store);
+	domain->stop = (struct stop){.reason = STOP_NONE};
+	return 0;
 }

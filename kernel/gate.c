@@ -247,19 +247,19 @@ call_over(struct domain *domain, uint64_t result)
 	store_host_done(domain->store);
 }
 
-static bool
-results_fit(const struct functype *type, const struct message *message)
+bool
+results_fit(const struct functype *type, const uint8_t *bytes, uint32_t count)
 {
 	const uint8_t *vals = type->vals + type->params;
 
-	if (message->text_bytes != 8u * type->results)
+	if (count != 8u * type->results)
 		return false;
 	for (uint32_t i = 0; i < type->results; i++) {
 		const bool narrow = vals[i] == VAL_I32 || vals[i] == VAL_F32;
 
 		if (vals[i] == VAL_FUNCREF || vals[i] == VAL_EXTERNREF)
 			return false;
-		if (narrow && (get_i32(message->text + 8 * i + 4) != 0))
+		if (narrow && get_i32(bytes + 8 * i + 4) != 0)
 			return false;
 	}
 	return true;
@@ -272,7 +272,7 @@ import_answered(struct domain *domain, uint32_t rc, const struct message *messag
 	struct bytes_in in = bytes_in(message->text, message->text_bytes);
 	const struct functype *type = domain->pending.type;
 
-	if (rc != GATE_OK || !results_fit(type, message)) {
+	if (rc != GATE_OK || !results_fit(type, message->text, message->text_bytes)) {
 		store_host_trap(domain->store, TRAP_IMPORT);
 		domain->charged = domain->progress = 0;
 		tree_trapped(domain, TRAP_IMPORT);
@@ -682,15 +682,13 @@ static enum order_end
 perform(struct invocation *inv)
 {
 	const struct caps *caps = inv->world->config.caps;
-	const struct kind *kind =
-		inv->key.kind < caps->kinds_count ? &caps->kinds[inv->key.kind] : NULL;
 	const enum gate_rc rc = use(inv);
 
 	if (rc != GATE_OK)
 		return gate_rc(inv, rc);
-	if (!kind || !kind->invoke)
+	if (!caps || !caps->invoke)
 		return gate_rc(inv, GATE_WRONG_KIND);
-	return (enum order_end)kind->invoke(inv);
+	return caps->invoke(inv);
 }
 
 /* Slot -1 is always there: the domain's own slots. */
@@ -812,3 +810,61 @@ const struct import_def gate_imports[] = {
 	{"keyhold", "yield", "I:I", yield_import},
 	{0},
 };
+
+/* --- orders that end things ----------------------------------------------------------------------- */
+
+/* After such an order the invoker may be among what ended; and if it lives, its
+ * line has to run again. */
+static enum order_end
+survived(struct world *world, struct invocation *inv, uint32_t id, uint32_t generation)
+{
+	struct domain *domain = world_domain(world, id);
+
+	if (!domain || domain->generation != generation || domain->stop.reason == STOP_ENDED)
+		return ORDER_GONE;
+	line_switch(&world->clock, &domain->meter.line);
+	return gate_rc(inv, GATE_OK);
+}
+
+/* One that the host made stays for it to look at. */
+static void
+end_domain(struct domain *domain)
+{
+	if (domain->parent) {
+		domain_end(domain);
+		return;
+	}
+	while (domain->first)
+		domain_end(domain->first);
+	domain_finish(domain, (struct stop){.reason = STOP_ENDED});
+}
+
+enum order_end
+domain_end_by(struct invocation *inv, struct domain *domain)
+{
+	struct world *world = inv->world;
+	const uint32_t id = inv->domain->id, generation = inv->domain->generation;
+
+	end_domain(domain);
+	return survived(world, inv, id, generation);
+}
+
+enum order_end
+bank_end_by(struct invocation *inv, struct bank *bank)
+{
+	struct world *world = inv->world;
+	const uint32_t id = inv->domain->id, generation = inv->domain->generation;
+
+	if (bank->owner)
+		end_domain(bank->owner);
+	else
+		object_end(world, bank->object);
+	return survived(world, inv, id, generation);
+}
+
+void
+world_bank_done(struct world *world, struct bank *bank)
+{
+	bank_clear(world, bank);
+	bank_done(bank);
+}

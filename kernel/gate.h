@@ -58,15 +58,6 @@ struct message {
 
 enum gate_form { GATE_CALL, GATE_SEND, GATE_REPLY };
 
-enum order_end {
-	ORDER_DONE,    /* inv->rc and inv->out are the answer */
-	ORDER_WAIT,    /* call_submit() was called: the order runs again from the top */
-	ORDER_DRY_GAS, /* call_charge() said no */
-	ORDER_FULL,    /* call_take() said no, and the domain stops when dry */
-	ORDER_STALLED, /* gate_enter(), domain_run_order() ...: somebody else answers, later */
-	ORDER_GONE,    /* the invoker itself is no more */
-};
-
 struct invocation {
 	struct call *call;     /* of the invoker; charges go to it */
 	struct world *world;
@@ -122,6 +113,13 @@ void gate_abandon(struct domain *domain);
 void gate_forget(struct domain *domain);
 /* Wakes all that wait under this grant or below with GATE_REVOKED; how many. */
 uint32_t gate_cut(struct world *world, uint32_t grant);
+
+/* The domain, or the bank with all that was bought from it, ends; perhaps the
+ * invoker with it. */
+enum order_end domain_end_by(struct invocation *inv, struct domain *domain);
+enum order_end bank_end_by(struct invocation *inv, struct bank *bank);
+/* The end of a bank that stands alone. */
+void world_bank_done(struct world *world, struct bank *bank);
 
 struct key domain_key(const struct domain *domain, uint8_t kind);
 struct domain *domain_of(struct world *world, const struct key *key); /* NULL: gone */

@@ -180,8 +180,8 @@ object_end(struct world *world, uint32_t index)
 	/* Void first: what its end does may lead back to a key to it. */
 	list_drop(&world->objects, index);
 	object->kind = KEY_VOID;
-	if (body && caps && kind < caps->kinds_count && caps->kinds[kind].end)
-		caps->kinds[kind].end(world, body);
+	if (body && caps && caps->end)
+		caps->end(world, kind, body);
 	give_place(&world->objects, index);
 	heap_give(&world->heap, body, bytes);
 	bank_give(payer, cost_of(bytes));

@@ -21,6 +21,9 @@ enum {
 	PRICE_PAGE = 1000,      /* a page of 4 KiB made */
 	PRICE_GRANT_DEPTH = 20, /* a check of a key, per level of its grant */
 	PRICE_CUT = 5000,       /* a world cut */
+	PRICE_DERIVE = 1000,    /* a weaker copy of a key, with its grant */
+	PRICE_DOMAIN = 50000,   /* a domain made, beside its pages */
+	PRICE_LOAD_BYTE = 40,   /* a byte of a module decoded, validated and lowered */
 };
 
 static inline uint64_t
@@ -29,4 +32,10 @@ price_copy(uint64_t bytes)
 	const uint64_t pieces = bytes / PRICE_COPY_BYTES + (bytes % PRICE_COPY_BYTES != 0);
 
 	return mul_saturating(pieces, PRICE_COPY_GAS);
+}
+
+static inline uint64_t
+price_load(uint64_t bytes)
+{
+	return mul_saturating(bytes, PRICE_LOAD_BYTE);
 }

@@ -461,6 +461,23 @@ tree_forget(struct domain *domain)
 }
 
 void
+meter_init(struct meter *meter, struct line *superior)
+{
+	*meter = (struct meter){.object = OBJECT_NONE};
+	line_init(&meter->line, superior);
+}
+
+void
+meter_rate(struct clock_gas *clock, struct meter *meter)
+{
+	const uint64_t pages = meter->owner ? store_pages(meter->owner->store) : 0;
+	const uint64_t rate = 1 + meter->rent * pages;
+
+	if (rate != meter->line.rate)
+		line_rate(clock, &meter->line, rate);
+}
+
+void
 meter_end(struct meter *meter)
 {
 	if (meter->asked_by)

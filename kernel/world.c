@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/base/blake2b.h"
+#include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 #include "kernel/gate.h"
 #include "kernel/journal.h"
@@ -226,13 +228,60 @@ world_module(struct world *world, const uint8_t *bytes, size_t count, struct rep
 	return 0;
 }
 
-struct module *
-world_module_by_hash(struct world *world, const uint8_t hash[32])
+static struct world_module *
+module_entry(struct world *world, const uint8_t hash[32])
 {
 	for (struct world_module *entry = world->modules; entry; entry = entry->next)
 		if (!memcmp(module_hash(entry->module), hash, 32))
-			return entry->module;
+			return entry;
 	return NULL;
+}
+
+int
+world_module_copy(struct world *world, const uint8_t *bytes, uint64_t count,
+	struct report *report, struct module **ret_module)
+{
+	struct world_module *entry;
+	uint8_t hash[32], *copy;
+	int error;
+
+	blake2b_256(bytes, count, hash);
+	entry = module_entry(world, hash);
+	if (entry) {
+		entry->holders++;
+		*ret_module = entry->module;
+		return 0;
+	}
+	copy = heap_take(&world->heap, count);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, bytes, count);
+	error = world_module(world, copy, count, report, ret_module);
+	if (error) {
+		heap_give(&world->heap, copy, count);
+		return error;
+	}
+	world->modules->copy = copy;
+	world->modules->holders = 1;
+	return 0;
+}
+
+/* Kept while the world lives when it was the host's, or has domains. */
+void
+world_module_drop(struct world *world, struct module *module)
+{
+	struct world_module *entry = module_entry(world, module_hash(module));
+
+	must(WORLD7, entry && entry->holders);
+	entry->holders--;
+}
+
+struct module *
+world_module_by_hash(struct world *world, const uint8_t hash[32])
+{
+	const struct world_module *entry = module_entry(world, hash);
+
+	return entry ? entry->module : NULL;
 }
 
 /* --- open and close -------------------------------------------------------------- */
@@ -257,11 +306,9 @@ world_open(const struct world_config *config)
 	typebook_init(&world->book, &world->heap);
 	grants_init(&world->grants, &world->heap);
 	requests_init(&world->requests, &world->heap, config->device);
-	line_init(&world->meter.line, NULL);
+	meter_init(&world->meter, NULL);
 	line_limit(&world->clock, &world->meter.line, GAS_NO_LIMIT);
-	world->meter.object = OBJECT_NONE;
-	line_init(&world->void_meter.line, &world->meter.line);
-	world->void_meter.object = OBJECT_NONE;
+	meter_init(&world->void_meter, &world->meter.line);
 	objects_init(&world->objects);
 	bank_init(&world->bank, NULL, BANK_NO_LIMIT);
 	if (!imports_list(world)) {
@@ -295,6 +342,8 @@ modules_free(struct world *world)
 		struct world_module *entry = world->modules;
 
 		world->modules = entry->next;
+		if (entry->copy)
+			heap_give(&world->heap, entry->copy, entry->module->bytes_count);
 		module_free(entry->module);
 		heap_give(&world->heap, entry, sizeof *entry);
 	}
@@ -385,4 +434,39 @@ void
 world_submit_detached(struct world *world, struct device_request *request)
 {
 	requests_send(&world->requests, request);
+}
+
+bool
+grant_limits_fit(const struct grant_limits *limits)
+{
+	return limits->rate && (limits->rate == UINT64_MAX || limits->rate <= GRANT_SECOND);
+}
+
+uint32_t
+world_grant(struct world *world, struct key *key, const struct grant_limits *limits)
+{
+	struct grants *grants = &world->grants;
+	const uint32_t index = grant_new(grants, key->grant);
+	struct grant *grant;
+
+	if (index == GRANT_NONE)
+		return GRANT_NONE;
+	grant = &grants->at[index];
+	grant->uses_left = limits->uses;
+	grant->bytes_left = limits->bytes;
+	grant->expires = add_saturating(world->clock.now, limits->gas);
+	grant->rate = grant->tokens = limits->rate;
+	grant->tokens_at = world->clock.now;
+	grant->limited |= limits->uses != UINT64_MAX || limits->bytes != UINT64_MAX ||
+		limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
+	key->grant = index;
+	key->grant_generation = grant->generation;
+	return index;
+}
+
+uint32_t
+world_cut(struct world *world, uint32_t grant)
+{
+	grant_cut(&world->grants, grant);
+	return gate_cut(world, grant);
 }

@@ -55,6 +55,16 @@ enum call_end {
 	                 storage, and the call runs again from the top when started */
 };
 
+/* What an order on a key came to. */
+enum order_end {
+	ORDER_DONE,    /* inv->rc and inv->out are the answer */
+	ORDER_WAIT,    /* call_submit() was called: the order runs again from the top */
+	ORDER_DRY_GAS, /* call_charge() said no */
+	ORDER_FULL,    /* call_take() said no, and the domain stops when dry */
+	ORDER_STALLED, /* gate_enter(), domain_run_order() ...: somebody else answers, later */
+	ORDER_GONE,    /* the invoker itself is no more */
+};
+
 /* An import that caps serve. `sig` as "iil:i": params, colon, results; i I f F
  * for i32 i64 f32 f64. ORDER is not significant: images name imports. */
 struct import_def {
@@ -75,10 +85,6 @@ struct kind {
 		struct key *ret_key);
 	/* A key of this kind was cut: close what was opened under it. */
 	void (*on_cut)(struct world *world, const struct key *key);
-	/* An order on a key of it: enum order_end of kernel/gate.h. NULL: knows none. */
-	int (*invoke)(struct invocation *inv);
-	/* An object of this kind goes; its body is freed after. May be NULL. */
-	void (*end)(struct world *world, void *body);
 };
 
 /* A personality keeps state per domain (WASI's descriptors): made with the
@@ -93,6 +99,10 @@ struct personality {
 struct caps { /* caps/caps.c: const struct caps caps_all */
 	const struct kind *kinds;
 	uint32_t kinds_count;
+	/* An order on a key that is usable. NULL: no key is served. */
+	enum order_end (*invoke)(struct invocation *inv);
+	/* An object goes; its body is freed after. NULL: nothing hangs on one. */
+	void (*end)(struct world *world, uint8_t kind, void *body);
 	const struct import_def *const *import_tables; /* NULL-terminated; each ends with a NULL name */
 	const struct personality *personality;
 	/* Frees what caps put under world_caps(); before the world's heap goes. May be NULL. */
@@ -269,6 +279,27 @@ struct heap *world_heap(struct world *world);
 struct grants *world_grants(struct world *world);
 struct mint *world_mint(struct world *world);
 
+/* A line that ends: those below it are dry from then on. */
+void world_line_bury(struct world *world, struct line *line);
+/* A meter below that line. */
+void meter_init(struct meter *meter, struct line *superior);
+/* L8: its rate, from its rent and its owner's pages. */
+void meter_rate(struct clock_gas *clock, struct meter *meter);
+#define METER_RENT_MAX UINT64_C(65535)
+
+/* What a derivation may be used for; UINT64_MAX: no limit. rate: uses per
+ * GRANT_SECOND, at least 1. */
+struct grant_limits {
+	uint64_t uses, bytes, gas, rate;
+};
+bool grant_limits_fit(const struct grant_limits *limits);
+/* The world cut: nothing derived under it delivers more; who waits under it wakes.
+ * How many those were. */
+uint32_t world_cut(struct world *world, uint32_t grant);
+/* Puts the key under a new grant below its present one: its index; GRANT_NONE:
+ * no room. */
+uint32_t world_grant(struct world *world, struct key *key, const struct grant_limits *limits);
+
 /* --- worlds --------------------------------------------------------------- */
 
 struct world_config {
@@ -325,6 +356,12 @@ uint32_t world_domains(const struct world *world); /* ids are below it */
 int world_module(struct world *world, const uint8_t *bytes, size_t count, struct report *report,
 	struct module **ret_module);
 
+/* The same of bytes that are copied, or the module that is here already with
+ * this hash; held until it is dropped as often, and no domain is made of it. */
+int world_module_copy(struct world *world, const uint8_t *bytes, uint64_t count,
+	struct report *report, struct module **ret_module);
+void world_module_drop(struct world *world, struct module *module);
+
 /* A domain with its program linked and its initialisation on the stack; it is
  * stopped (STOP_NONE) until domain_start(). 0; -ENOENT, -EINVAL (imports);
  * -ENOSPC (the bank); -ENOMEM. */
@@ -343,6 +380,15 @@ void domain_start(struct domain *domain);
 void domain_pay_with(struct domain *domain, struct purse *purse);
 void domain_feed(struct domain *domain, uint64_t gas); /* adds to its line's limit */
 
+/* Room for so many slots: 0, -ENOSPC, -ENOMEM. */
+int domain_slots_room(struct domain *domain, uint32_t count);
+/* What a domain pays for a module: all of it, whoever else has it. */
+uint64_t domain_module_cost(const struct module *module);
+/* [at, at + bytes) of its program's memory, or NULL. */
+uint8_t *domain_mem(struct domain *domain, uint64_t at, uint64_t bytes);
+/* The results of the import that it stopped at (STOP_CALLED), 8 bytes each. 0;
+ * -EINVAL: it does not stand there, or they do not fit its type. */
+int domain_result(struct domain *domain, const uint8_t *bytes, uint32_t count);
 /* A free slot now holds the key: its index; -ENOSPC (SLOTS_MAX, or the bank), -ENOMEM. */
 int domain_slot(struct domain *domain, const struct key *key);
 

@@ -22,6 +22,8 @@ struct domain_place {
 struct world_module {
 	struct world_module *next;
 	struct module *module;
+	uint8_t *copy;    /* its bytes, when they are the world's own */
+	uint32_t holders; /* keys to it */
 };
 
 struct world {
@@ -80,6 +82,8 @@ enum call_end call_run(struct domain *domain);
 void domain_pending(struct domain *domain);
 /* Its request in flight is void: it completes with DEVICE_EREVOKED. */
 void request_revoked(struct domain *domain);
+/* Whether these bytes are results of this type, 8 bytes each. */
+bool results_fit(const struct functype *type, const uint8_t *bytes, uint32_t count);
 void call_rewind(struct domain *domain); /* its completion is dropped; it runs again from the top */
 
 /* domain.c */
@@ -89,12 +93,6 @@ int domain_make(struct world *world, const struct domain_above *above, const cha
 	uint64_t bank_bytes, bool stop_when_dry, struct report *report, struct domain **ret_domain);
 /* All that was bought from the bank, and all banks below it, end. */
 void bank_clear(struct world *world, struct bank *bank);
-/* The line ends; those below it go where it is dry for ever. */
-void line_bury(struct world *world, struct line *line);
-/* What a domain pays for its modules: all of its program and preloads. */
-uint64_t domain_module_cost(const struct module *module);
-/* Room for so many slots: 0, -ENOSPC, -ENOMEM. */
-int domain_slots_room(struct domain *domain, uint32_t count);
 /* A copy of these arguments, charged; nothing of an entry is kept otherwise. */
 int domain_set_entry(struct domain *domain, uint32_t func, const uint64_t *args, uint32_t count);
 void domain_forget_entry(struct domain *domain);

@@ -169,6 +169,8 @@ struct instance *store_instance(struct store *store, uint32_t index); /* NULL pa
 uint32_t store_instances(const struct store *store);
 struct memory *store_memory(struct store *store, uint32_t index);
 struct table *store_table(struct store *store, uint32_t index);
+/* Pages of 64 KiB of all its memories together. */
+uint64_t store_pages(const struct store *store);
 struct global *store_global(struct store *store, uint32_t index);
 
 /* Puts the instance's initialisation on the (empty) stack: active segments in

@@ -376,6 +376,16 @@ store_memory(struct store *store, uint32_t index)
 	return index < store->memories.count ? store->memories.at[index] : NULL;
 }
 
+uint64_t
+store_pages(const struct store *store)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; i < store->memories.count; i++)
+		pages += ((const struct memory *)store->memories.at[i])->pages;
+	return pages;
+}
+
 struct table *
 store_table(struct store *store, uint32_t index)
 {

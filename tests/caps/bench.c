@@ -134,9 +134,9 @@ static void
 world_finish(struct bench *b)
 {
 	if (b->domain.personality)
-		caps_all.personality->end(&b->domain);
+		wasi_personality.end(&b->domain);
 	cr_assert_eq(b->domain.bank.own, 0, "the bank was not given everything back");
-	caps_all.world_end(&b->world);
+	caps_world_end(&b->world);
 	grants_done(&b->world.grants);
 	cr_assert_eq(b->world.heap.bytes_used, 0, "the heap was not given everything back");
 	heap_done(&b->world.heap);
@@ -152,7 +152,7 @@ bench_open(struct bench *b)
 	fake_device_init(&b->device, 1);
 	b->memory = calloc(1, BENCH_MEMORY);
 	world_begin(b);
-	cr_assert(caps_all.personality->make(&b->domain));
+	cr_assert(wasi_personality.make(&b->domain));
 }
 
 void
@@ -268,9 +268,9 @@ bench_image(struct bench *b, uint8_t *to, uint64_t room)
 		const struct key *key = &b->domain.slots[i];
 
 		sink_u8(&buffer.sink, key->kind);
-		caps_all.kinds[key->kind].image_write(&b->world, key, &buffer.sink);
+		root_image_write(&b->world, key, &buffer.sink);
 	}
-	caps_all.personality->image_write(&b->domain, &buffer.sink);
+	wasi_personality.image_write(&b->domain, &buffer.sink);
 	return buffer.sink.bytes;
 }
 
@@ -296,10 +296,10 @@ bench_freeze_thaw(struct bench *b)
 		const uint8_t kind = bytes_u8(&in);
 
 		if (kind)
-			cr_assert(caps_all.kinds[kind].image_bind(&b->world, &b->domain, &in,
+			cr_assert(root_image_bind(&b->world, &b->domain, &in,
 				&b->domain.slots[i]));
 	}
-	cr_assert_eq(caps_all.personality->image_read(&b->domain, &in, &report), 0, "%s", report.text);
+	cr_assert_eq(wasi_personality.image_read(&b->domain, &in, &report), 0, "%s", report.text);
 	cr_assert_eq(bytes_left(&in), 0);
 	cr_assert_eq(b->domain.bank.own, own, "it holds what it held");
 	cr_assert_eq(bench_image(b, again, room), bytes, "an image is written as it was read");
@@ -314,7 +314,7 @@ bench_freeze_thaw(struct bench *b)
 static const struct import_def *
 import_named(const char *name)
 {
-	for (const struct import_def *const *table = caps_all.import_tables; *table; table++)
+	for (const struct import_def *const *table = wasi_import_tables; *table; table++)
 		for (const struct import_def *def = *table; def->name; def++)
 			if (!strcmp(def->name, name))
 				return def;

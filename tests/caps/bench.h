@@ -11,7 +11,7 @@
 
 #include <criterion/criterion.h>
 
-#include "caps/caps.h"
+#include "caps/wasi.h"
 #include "caps/wasi_abi.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_host.h"

@@ -154,16 +154,16 @@ Test(image, a_key_that_is_not_given_is_a_hole)
 		struct report report = {0};
 
 		bench_open(&other);
-		caps_all.personality->end(&other.domain);
+		wasi_personality.end(&other.domain);
 		other.domain.slots_count = bytes_u32(&in);
 		for (uint32_t i = 0; i < other.domain.slots_count; i++) {
 			const uint8_t kind = bytes_u8(&in);
 
 			if (kind)
-				(void)caps_all.kinds[kind].image_bind(&other.world, &other.domain, &in,
+				(void)root_image_bind(&other.world, &other.domain, &in,
 					&other.domain.slots[i]);
 		}
-		cr_assert_eq(caps_all.personality->image_read(&other.domain, &in, &report), 0, "%s",
+		cr_assert_eq(wasi_personality.image_read(&other.domain, &in, &report), 0, "%s",
 			report.text);
 		while (caps_hole_at(&other.domain, count, &hole)) {
 			count++;
@@ -248,16 +248,16 @@ try_image(const uint8_t *image, uint64_t bytes)
 	uint64_t any[16];
 
 	bench_open(&b);
-	caps_all.personality->end(&b.domain);
+	wasi_personality.end(&b.domain);
 	b.domain.slots_count = bytes_u32(&in) % 64;
 	for (uint32_t i = 0; i < b.domain.slots_count && !in.bad; i++) {
 		const uint8_t kind = bytes_u8(&in);
 
 		if (kind && kind < KIND_COUNT)
-			(void)caps_all.kinds[kind].image_bind(&b.world, &b.domain, &in, &b.domain.slots[i]);
+			(void)root_image_bind(&b.world, &b.domain, &in, &b.domain.slots[i]);
 	}
-	if (!caps_all.personality->image_read(&b.domain, &in, &report))
-		for (const struct import_def *def = caps_all.import_tables[0]; def->name; def++) {
+	if (!wasi_personality.image_read(&b.domain, &in, &report))
+		for (const struct import_def *def = wasi_import_tables[0]; def->name; def++) {
 			for (int i = 0; i < 16; i++)
 				any[i] = (uint64_t)i % 3;
 			b.gas_limit = b.gas + 5000000;
@@ -270,7 +270,7 @@ try_image(const uint8_t *image, uint64_t bytes)
 	else
 		cr_assert_str_not_empty(report.text);
 	if (!b.domain.personality)
-		cr_assert(caps_all.personality->make(&b.domain));
+		cr_assert(wasi_personality.make(&b.domain));
 	bench_close(&b);
 }
 

@@ -142,6 +142,8 @@ make_domain(struct worker *worker, const struct wasi_config *wasi)
 			r == -ENOMEM ? "no memory to load it" : worker->report.text);
 	r = domain_new(worker->world, &config, &worker->report, &worker->domain);
 	if (!r)
+		r = caps_wants_kit(config.module) ? caps_kit(worker->domain, &worker->report) : 0;
+	if (!r)
 		r = caps_wasi_setup(worker->domain, wasi, &worker->report);
 	if (r == -ENOSPC)
 		worker_refuse(worker, EXIT_KILLED, "%s: --mem has no room for what it begins with: %s",

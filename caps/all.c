@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* all.c - everything caps hand to the kernel: kinds, imports, the personality. */
+#include "caps/ends.h"
+#include "caps/orders.h"
+#include "caps/wasi.h"
+
+static void
+none_image_write(struct world *world, const struct key *key, struct sink *sink)
+{
+	(void)world;
+	(void)key;
+	(void)sink;
+}
+
+static bool
+none_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
+	struct key *ret_key)
+{
+	(void)world;
+	(void)domain;
+	(void)in;
+	(void)ret_key;
+	return false;
+}
+
+static void
+none_on_cut(struct world *world, const struct key *key)
+{
+	(void)world;
+	(void)key;
+}
+
+static enum order_end
+enter(struct invocation *inv)
+{
+	return gate_enter(inv);
+}
+
+static enum order_end
+reply(struct invocation *inv)
+{
+	return gate_reply(inv);
+}
+
+/* Who answers an order on a key of the kind: most are in orders.def. */
+static enum order_end (*const invokes[KIND_COUNT])(struct invocation *inv) = {
+	[KIND_start] = enter,
+	[KIND_resume] = reply,
+};
+
+static enum order_end
+invoke(struct invocation *inv)
+{
+	return invokes[inv->key.kind] ? invokes[inv->key.kind](inv) : orders_invoke(inv);
+}
+
+static void (*const ends[KIND_COUNT])(struct world *world, void *body) = {
+	[KIND_module] = program_end,
+	[KIND_meter] = meter_object_end,
+	[KIND_grant] = grant_object_end,
+};
+
+static void
+end(struct world *world, uint8_t kind, void *body)
+{
+	if (ends[kind])
+		ends[kind](world, body);
+}
+
+static const struct kind kinds[] = {
+#define KIND(name, fork, image, what)                                                          \
+	{#name, FORK_##fork, image##_image_write, image##_image_bind, image##_on_cut},
+#include "caps/kinds.def"
+#undef KIND
+};
+
+_Static_assert(sizeof kinds / sizeof kinds[0] == KIND_COUNT, "a row per kind");
+_Static_assert((int)KIND_view == KEY_VIEW && (int)KIND_start == KEY_START &&
+		(int)KIND_resume == KEY_RESUME && (int)KIND_domain == KEY_DOMAIN &&
+		(int)KIND_slots == KEY_SLOTS,
+	"kinds that the kernel makes keys of");
+
+const struct caps caps_all = {
+	.kinds = kinds,
+	.kinds_count = KIND_COUNT,
+	.invoke = invoke,
+	.end = end,
+	.import_tables = wasi_import_tables,
+	.personality = &wasi_personality,
+	.world_end = caps_world_end,
+};

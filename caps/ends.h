@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ends.h - what goes when an object of a kind ends; its body is freed after. */
+#pragma once
+
+#include "kernel/world.h"
+
+void program_end(struct world *world, void *body);
+void meter_object_end(struct world *world, void *body);
+void grant_object_end(struct world *world, void *body);
