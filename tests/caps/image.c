@@ -190,16 +190,16 @@ thaw_without_keys(struct bench *other, const uint8_t *image, uint64_t bytes)
 	struct report report = {0};
 
 	bench_open(other);
-	caps_all.personality->end(&other->domain);
+	wasi_personality.end(&other->domain);
 	other->domain.slots_count = bytes_u32(&in);
 	for (uint32_t i = 0; i < other->domain.slots_count; i++) {
 		const uint8_t kind = bytes_u8(&in);
 
 		if (kind)
-			cr_assert(caps_all.kinds[kind].image_bind(&other->world, &other->domain, &in,
+			cr_assert(root_image_bind(&other->world, &other->domain, &in,
 				&other->domain.slots[i]));
 	}
-	cr_assert_eq(caps_all.personality->image_read(&other->domain, &in, &report), 0, "%s",
+	cr_assert_eq(wasi_personality.image_read(&other->domain, &in, &report), 0, "%s",
 		report.text);
 }
 
