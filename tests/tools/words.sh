@@ -48,6 +48,10 @@ text key-twice "$KH" run --dir a --dir a x.wasm
 text env-name "$KH" run --env =x x.wasm
 text run-what "$KH" run
 text file-missing "$KH" run no-such.wasm
+text file-empty "$KH" run x.bin
+text snapshot-place "$KH" run --snapshot-on gas=no-such/x x.bin
+text report-place "$KH" run --report no-such/x x.bin
+text doctor-what "$KH" doctor x.bin
 text file-directory "$KH" run .
 text dir-missing "$KH" run --dir no-such x.bin
 text file-key-missing "$KH" run --key file:no-such x.bin

@@ -21,6 +21,12 @@ command_begin(enum command command, int argc, char **argv, struct options *ret_o
 		options_done(ret_options);
 		return command_end(0);
 	}
+	if (ret_options->rest_count && !strcmp(command_rows[command].usage, "[options]")) {
+		say_error("%s takes options only, not \"%s\"; see: keyhold help %s",
+			command_rows[command].text, ret_options->rest[0], command_rows[command].text);
+		options_done(ret_options);
+		return EXIT_USAGE;
+	}
 	return -1;
 }
 

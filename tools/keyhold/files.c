@@ -66,6 +66,7 @@ file_open(const char *name, int flags, struct report *report, int *ret_fd)
 int
 new_file_open(struct new_file *file, const char *name, struct report *report)
 {
+	struct report beside = {.offset = UINT64_MAX}; /* names what nobody asked for */
 	struct stat stat_now;
 	int r;
 
@@ -78,12 +79,12 @@ new_file_open(struct new_file *file, const char *name, struct report *report)
 		file->beside = NULL;
 		return failed(report, name, ENOMEM);
 	}
-	r = file_open(file->beside, O_WRONLY | O_CREAT | O_EXCL, report, &file->fd);
-	if (r) {
-		free(file->beside);
-		file->beside = NULL;
-	}
-	return r;
+	r = file_open(file->beside, O_WRONLY | O_CREAT | O_EXCL, &beside, &file->fd);
+	if (!r)
+		return 0;
+	free(file->beside);
+	file->beside = NULL;
+	return failed(report, name, -r);
 }
 
 /* Is what lies beside still what we wrote? A guest that was handed the directory

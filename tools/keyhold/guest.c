@@ -135,6 +135,8 @@ make_domain(struct worker *worker, const struct wasi_config *wasi)
 	if (is_image(worker))
 		worker_refuse(worker, EXIT_DATA, "%s is an image; to go on from it: keyhold resume %s",
 			start->program, start->file);
+	if (!worker->program_bytes)
+		worker_refuse(worker, EXIT_DATA, "%s is empty: there is no module in it", start->program);
 	r = world_module(worker->world, worker->program, worker->program_bytes, &worker->report,
 		&config.module);
 	if (r)

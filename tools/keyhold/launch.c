@@ -249,14 +249,14 @@ read_options(struct launch *launch)
 
 /* The file of an image or a recording, whose name the option left there. */
 static int
-open_image(struct new_file *file, const char *what)
+open_image(struct new_file *file, const char *option, const char *what)
 {
 	struct report report = {.offset = UINT64_MAX};
 	char *name = file->name;
 	int r = 0;
 
 	if (new_file_open(file, name, &report)) {
-		say_error("%s", report.text);
+		say_error("%s %s", option, report.text);
 		r = EXIT_NO_FILE;
 	} else if (!strcmp(name, "-") && isatty(file->fd)) {
 		say_error("standard output is a terminal; %s is no text: name a file", what);
@@ -275,10 +275,11 @@ open_files(struct launch *launch)
 
 	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
 		if (launch->images[i].name)
-			r = open_image(&launch->images[i], "an image");
+			r = open_image(&launch->images[i],
+				i == WHEN_UNTIL ? "--snapshot" : "--snapshot-on", "an image");
 	if (!r && tape) {
 		launch->tape.name = strdup(tape);
-		r = launch->tape.name ? open_image(&launch->tape, "a recording") : EXIT_FAULT;
+		r = launch->tape.name ? open_image(&launch->tape, "--record", "a recording") : EXIT_FAULT;
 	}
 	if (!r && launch->other)
 		r = program_open(launch->other, &launch->other_fd);
