@@ -91,6 +91,9 @@ for until in 1000 gas:150000 step:3 step:7; do
 	ok "and its image goes on to the same end"
 	is "with the same gas" "$(field r.json 'r["gas"]')" "$(field u.json 'r["gas"]')"
 done
+run "$KH" replay --until 1T --snapshot never.khi t.khr
+grep -q 'the same end, .*, before --until was reached: no image was kept' err && [ ! -e never.khi ]
+ok "what is never reached is told, and leaves no image"
 run "$KH" replay --quiet --until 1T t.khr
 is "a place past the end is the end" 0 "$status"
 cmp -s "$WORK/out" whole

@@ -315,6 +315,8 @@ taping_verdict(struct launch *launch, int status)
 			say_differences(launch->then, record);
 		return EXIT_DATA;
 	}
-	say("%s replayed: the same end, gas %s, steps %s", launch->file, gas, steps);
+	say("%s replayed: the same end, gas %s, steps %s%s%s", launch->file, gas, steps,
+		launch->start.until ? ", before --until was reached" : "",
+		launch->images[WHEN_UNTIL].name ? ": no image was kept" : "");
 	return launch->then_status;
 }
