@@ -147,8 +147,8 @@ sample(struct bench *bench, const struct workload *work, struct store *store, ui
 static struct store *
 stored(struct bench *bench, const char *path, uint32_t *ret_instance, uint32_t *ret_func)
 {
-	const struct store_config config = {&bench->heap, &bench->book, &bench->storage,
-		bench->executor, 0, false};
+	const struct store_config config = {.heap = &bench->heap, .book = &bench->book,
+		.storage = &bench->storage, .executor = bench->executor};
 	struct report report = {0};
 	struct module *module = loaded(bench, path);
 	const struct export *export = module_export(module, "run", 3);
