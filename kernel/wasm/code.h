@@ -56,25 +56,14 @@ struct insn {
 _Static_assert(sizeof(struct insn) == 16, "an instruction is 16 bytes");
 
 enum code {
-#define CODE(name)  CODE_##name,
-#define BIN(name)   CODE_##name##_ss, CODE_##name##_si,
-#define CMP(name)   CODE_##name##_ss, CODE_##name##_si, CODE_##name##_br_ss, CODE_##name##_br_si,
-#define FBIN(name)  CODE_##name##_ss, CODE_##name##_si,
-#define FCMP(name)  CODE_##name##_ss, CODE_##name##_br_ss, CODE_##name##_bn_ss,
-#define UN(name)    CODE_##name,
-#define LOAD(name)  CODE_##name##_i, CODE_##name##_x, CODE_##name##_k,
-#define STORE(name) CODE_##name##_i, CODE_##name##_x, CODE_##name##_k,
+#define CODE(name) CODE_##name,
 #include "kernel/wasm/code.def"
-#undef CODE
-#undef BIN
-#undef CMP
-#undef FBIN
-#undef FCMP
-#undef UN
-#undef LOAD
-#undef STORE
 	CODE_COUNT
 };
+
+/* What an instruction leaves its result in, besides its slot; floats of 32 bits
+ * are bits in ACC_INT. See lower_acc.c. */
+enum acc { ACC_NONE, ACC_INT, ACC_DOUBLE, ACC_COUNT };
 
 /* The first instructions of every module's code: where special frames return. */
 enum { STUB_EXIT, STUB_LINK, STUB_TRY, STUB_COUNT };

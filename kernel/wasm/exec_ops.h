@@ -2,7 +2,8 @@
 /* exec_ops.h - what each instruction of slot code does. Included by exec_fast.c
  * and exec_switch.c, which say what OP, NEXT and the rest are:
  *
- *   OP(name) { ... }     the body of CODE_name; ip, fp, mem, gas, m in scope
+ *   OP(name) { ... }     the body of CODE_name; ip, fp, mem, gas, m in scope, and
+ *                        acc and dacc, which pass from one to the next
  *   NEXT                 on to ip + 1
  *   ENTER_BLOCK(t)       charge the `gas` instruction t, go on behind it
  *   GO(t)                on to t, uncharged
@@ -11,6 +12,26 @@
  *   TRAPS(trap)          stop for good
  *
  * Bodies read all operands before they write d: d may be one of them. */
+
+/* What code.def says of each form: is its accumulator the one of doubles? */
+enum {
+#define CODE(name)
+#define MAKES(name, kind)              OUT_##name##_IS_DOUBLE = ACC_##kind == ACC_DOUBLE,
+#define TAKES(name, operand, kind, to) IN_##to##_IS_DOUBLE = ACC_##kind == ACC_DOUBLE,
+#include "kernel/wasm/code.def"
+};
+/* The operand out of the accumulator; the result into it, and home. */
+#define IN(form) (IN_##form##_IS_DOUBLE ? f64_bits(dacc) : acc)
+#define OUT(form, value)                                                                       \
+	do {                                                                                   \
+		const uint64_t out = (value);                                                  \
+                                                                                               \
+		if (OUT_##form##_IS_DOUBLE)                                                    \
+			dacc = f64_of(out);                                                    \
+		else                                                                           \
+			acc = out;                                                             \
+		D = out;                                                                       \
+	} while (0)
 
 #define A    fp[ip->a]
 #define B    fp[ip->b]
@@ -60,31 +81,33 @@ OP(br)
 {
 	ENTER_BLOCK(TARGET);
 }
-OP(br_if)
-{
-	if (A32)
-		ENTER_BLOCK(TARGET);
-	ENTER_BLOCK(ip + 1);
-}
-OP(br_unless)
-{
-	if (!A32)
-		ENTER_BLOCK(TARGET);
-	ENTER_BLOCK(ip + 1);
-}
+#define BR_IF(form, condition)                                                                 \
+	OP(form)                                                                               \
+	{                                                                                      \
+		if (condition)                                                                 \
+			ENTER_BLOCK(TARGET);                                                   \
+		ENTER_BLOCK(ip + 1);                                                           \
+	}
+BR_IF(br_if, A32)
+BR_IF(br_if_a, (uint32_t)IN(br_if_a))
+BR_IF(br_unless, !A32)
+BR_IF(br_unless_a, !(uint32_t)IN(br_unless_a))
 OP(skip_unless)
 {
 	if (!A32)
 		ENTER_BLOCK(TARGET);
 	NEXT;
 }
-OP(br_table)
-{
-	const uint32_t i = A32 < ip->lo ? A32 : ip->lo;
-	const struct insn *t = ip + 1 + i;
-
-	ENTER_BLOCK(BY(t, (int32_t)t->lo));
-}
+#define BR_TABLE(form, index)                                                                  \
+	OP(form)                                                                               \
+	{                                                                                      \
+		const uint32_t i = (uint32_t)(index);                                          \
+		const struct insn *t = ip + 1 + (i < ip->lo ? i : ip->lo);                     \
+                                                                                               \
+		ENTER_BLOCK(BY(t, (int32_t)t->lo));                                            \
+	}
+BR_TABLE(br_table, A)
+BR_TABLE(br_table_a, IN(br_table_a))
 OP(br_table_moves)
 {
 	const uint32_t i = A32 < ip->lo ? A32 : ip->lo;
@@ -109,15 +132,18 @@ OP(return_0)
 
 	RETURN_TO(h0);
 }
-OP(return_1)
-{
-	const uint64_t h0 = D, value = A;
-
-	if (UNLIKELY(gas < 0))
-		SLOW(slow_return_step);
-	fp[0] = value;
-	RETURN_TO(h0);
-}
+#define RETURN_1(form, value_of)                                                               \
+	OP(form)                                                                               \
+	{                                                                                      \
+		const uint64_t h0 = D, value = value_of;                                       \
+                                                                                               \
+		if (UNLIKELY(gas < 0))                                                         \
+			SLOW(slow_return_step);                                                \
+		fp[0] = value;                                                                 \
+		RETURN_TO(h0);                                                                 \
+	}
+RETURN_1(return_1, A)
+RETURN_1(return_1_a, IN(return_1_a))
 OP(return_n)
 {
 	const uint64_t h0 = D;
@@ -182,21 +208,29 @@ OP(unreachable)
 {
 	TRAPS(TRAP_UNREACHABLE);
 }
-OP(select)
-{
-	const uint64_t x = A, y = B;
-
-	D = (uint32_t)fp[ip->lo] ? x : y;
-	NEXT;
-}
+#define SELECT(form, condition)                                                                \
+	OP(form)                                                                               \
+	{                                                                                      \
+		const uint64_t x = A, y = B;                                                   \
+                                                                                               \
+		OUT(form, (uint32_t)(condition) ? x : y);                                      \
+		NEXT;                                                                          \
+	}
+SELECT(select, fp[ip->lo])
+SELECT(select_a, IN(select_a))
 OP(global_get)
 {
-	D = m->globals[ip->lo]->value;
+	OUT(global_get, m->globals[ip->lo]->value);
 	NEXT;
 }
 OP(global_set)
 {
 	m->globals[ip->lo]->value = A;
+	NEXT;
+}
+OP(global_set_a)
+{
+	m->globals[ip->lo]->value = IN(global_set_a);
 	NEXT;
 }
 OP(memory_size)
@@ -264,21 +298,20 @@ OP(ref_func)
 
 /* --- integers ----------------------------------------------------------------- */
 
-#define BIN_OF(name, T, imm_value, ...)                                                        \
-	OP(name##_ss)                                                                          \
+#define BIN_FORM(form, T, x_of, y_of, ...)                                                     \
+	OP(form)                                                                               \
 	{                                                                                      \
-		const T x = (T)A, y = (T)B;                                                    \
+		const T x = (T)(x_of), y = (T)(y_of);                                          \
                                                                                                \
-		D = (uint64_t)(__VA_ARGS__);                                                   \
-		NEXT;                                                                          \
-	}                                                                                      \
-	OP(name##_si)                                                                          \
-	{                                                                                      \
-		const T x = (T)A, y = (T)(imm_value);                                          \
-                                                                                               \
-		D = (uint64_t)(__VA_ARGS__);                                                   \
+		OUT(form, (uint64_t)(__VA_ARGS__));                                            \
 		NEXT;                                                                          \
 	}
+#define BIN_OF(name, T, imm_value, ...)                                                        \
+	BIN_FORM(name##_ss, T, A, B, __VA_ARGS__)                                              \
+	BIN_FORM(name##_si, T, A, imm_value, __VA_ARGS__)                                      \
+	BIN_FORM(name##_as, T, IN(name##_as), B, __VA_ARGS__)                                  \
+	BIN_FORM(name##_sa, T, A, IN(name##_sa), __VA_ARGS__)                                  \
+	BIN_FORM(name##_ai, T, IN(name##_ai), imm_value, __VA_ARGS__)
 #define BIN32(name, ...) BIN_OF(name, uint32_t, ip->lo, (uint32_t)(__VA_ARGS__))
 #define BIN64(name, ...) BIN_OF(name, uint64_t, ip->imm, (uint64_t)(__VA_ARGS__))
 
@@ -292,7 +325,7 @@ BIN32(i32_shl, x << (y & 31))
 BIN32(i32_shr_s, (int32_t)x >> (y & 31))
 BIN32(i32_shr_u, x >> (y & 31))
 BIN32(i32_rotl, rotl32(x, y))
-BIN32(i32_rotr, rotl32(x, 0u - y))
+BIN32(i32_rotr, rotr32(x, y))
 BIN64(i64_add, x + y)
 BIN64(i64_sub, x - y)
 BIN64(i64_mul, x * y)
@@ -303,31 +336,26 @@ BIN64(i64_shl, x << (y & 63))
 BIN64(i64_shr_s, (int64_t)x >> (y & 63))
 BIN64(i64_shr_u, x >> (y & 63))
 BIN64(i64_rotl, rotl64(x, y))
-BIN64(i64_rotr, rotl64(x, 0u - y))
+BIN64(i64_rotr, rotr64(x, y))
 
-#define DIV_OF(name, T, S, imm_value, fails, trap, ...)                                        \
-	OP(name##_ss)                                                                          \
+#define DIV_FORM(form, T, x_of, y_of, fails, trap, ...)                                        \
+	OP(form)                                                                               \
 	{                                                                                      \
-		const T x = (T)A, y = (T)B;                                                    \
+		const T x = (T)(x_of), y = (T)(y_of);                                          \
                                                                                                \
 		if (UNLIKELY(y == 0))                                                          \
 			TRAPS(TRAP_DIVIDE_BY_ZERO);                                            \
 		if (UNLIKELY(fails))                                                           \
 			TRAPS(trap);                                                           \
-		D = (T)(__VA_ARGS__);                                                          \
-		NEXT;                                                                          \
-	}                                                                                      \
-	OP(name##_si)                                                                          \
-	{                                                                                      \
-		const T x = (T)A, y = (T)(imm_value);                                          \
-                                                                                               \
-		if (UNLIKELY(y == 0))                                                          \
-			TRAPS(TRAP_DIVIDE_BY_ZERO);                                            \
-		if (UNLIKELY(fails))                                                           \
-			TRAPS(trap);                                                           \
-		D = (T)(__VA_ARGS__);                                                          \
+		OUT(form, (T)(__VA_ARGS__));                                                   \
 		NEXT;                                                                          \
 	}
+#define DIV_OF(name, T, S, imm_value, fails, trap, ...)                                        \
+	DIV_FORM(name##_ss, T, A, B, fails, trap, __VA_ARGS__)                                 \
+	DIV_FORM(name##_si, T, A, imm_value, fails, trap, __VA_ARGS__)                         \
+	DIV_FORM(name##_as, T, IN(name##_as), B, fails, trap, __VA_ARGS__)                     \
+	DIV_FORM(name##_sa, T, A, IN(name##_sa), fails, trap, __VA_ARGS__)                     \
+	DIV_FORM(name##_ai, T, IN(name##_ai), imm_value, fails, trap, __VA_ARGS__)
 #define DIVS(t, T, S, imm_value, least)                                                        \
 	DIV_OF(t##_div_s, T, S, imm_value, x == (least) && y == (T)-1, TRAP_OVERFLOW,          \
 		(S)x / (S)y)                                                                   \
@@ -339,29 +367,23 @@ BIN64(i64_rotr, rotl64(x, 0u - y))
 DIVS(i32, uint32_t, int32_t, ip->lo, 0x80000000u)
 DIVS(i64, uint64_t, int64_t, ip->imm, 0x8000000000000000u)
 
-#define CMP_OF(name, T, imm_value, imm_branch, op)                                             \
-	OP(name##_ss)                                                                          \
+#define CMP_FORM(form, T, x_of, y_of, op)                                                      \
+	OP(form)                                                                               \
 	{                                                                                      \
-		D = (T)A op(T) B;                                                              \
+		OUT(form, (T)(x_of)op(T)(y_of));                                               \
 		NEXT;                                                                          \
-	}                                                                                      \
-	OP(name##_si)                                                                          \
-	{                                                                                      \
-		D = (T)A op(T)(imm_value);                                                     \
-		NEXT;                                                                          \
-	}                                                                                      \
-	OP(name##_br_ss)                                                                       \
-	{                                                                                      \
-		if ((T)A op(T) B)                                                              \
-			ENTER_BLOCK(TARGET);                                                   \
-		ENTER_BLOCK(ip + 1);                                                           \
-	}                                                                                      \
-	OP(name##_br_si)                                                                       \
-	{                                                                                      \
-		if ((T)A op(T)(imm_branch))                                                    \
-			ENTER_BLOCK(TARGET);                                                   \
-		ENTER_BLOCK(ip + 1);                                                           \
 	}
+#define CMP_OF(name, T, imm_value, imm_branch, op)                                             \
+	CMP_FORM(name##_ss, T, A, B, op)                                                       \
+	CMP_FORM(name##_si, T, A, imm_value, op)                                               \
+	CMP_FORM(name##_as, T, IN(name##_as), B, op)                                           \
+	CMP_FORM(name##_sa, T, A, IN(name##_sa), op)                                           \
+	CMP_FORM(name##_ai, T, IN(name##_ai), imm_value, op)                                   \
+	BR_IF(name##_br_ss, (T)A op(T) B)                                                      \
+	BR_IF(name##_br_si, (T)A op(T)(imm_branch))                                            \
+	BR_IF(name##_br_as, (T)IN(name##_br_as) op(T) B)                                       \
+	BR_IF(name##_br_sa, (T)A op(T)IN(name##_br_sa))                                        \
+	BR_IF(name##_br_ai, (T)IN(name##_br_ai) op(T)(imm_branch))
 #define CMP32(name, T, op) CMP_OF(i32_##name, T, ip->lo, ip->hi, op)
 #define CMP64(name, T, op) CMP_OF(i64_##name, T, ip->imm, (int64_t)(int32_t)ip->hi, op)
 #define CMPS(name, op, T32, T64) CMP32(name, T32, op) CMP64(name, T64, op)
@@ -377,14 +399,17 @@ CMPS(le_u, <=, uint32_t, uint64_t)
 CMPS(ge_s, >=, int32_t, int64_t)
 CMPS(ge_u, >=, uint32_t, uint64_t)
 
-#define UN_OF(name, ...)                                                                       \
-	OP(name)                                                                               \
+#define UN_FORM(form, x_of, ...)                                                               \
+	OP(form)                                                                               \
 	{                                                                                      \
-		const uint64_t x = A;                                                          \
+		const uint64_t x = x_of;                                                       \
                                                                                                \
-		D = (uint64_t)(__VA_ARGS__);                                                   \
+		OUT(form, (uint64_t)(__VA_ARGS__));                                            \
 		NEXT;                                                                          \
 	}
+#define UN_OF(name, ...)                                                                       \
+	UN_FORM(name, A, __VA_ARGS__)                                                          \
+	UN_FORM(name##_a, IN(name##_a), __VA_ARGS__)
 
 UN_OF(i32_eqz, (uint32_t)x == 0)
 UN_OF(i64_eqz, x == 0)
@@ -404,79 +429,77 @@ UN_OF(i64_extend_i32_s, (uint64_t)(int32_t)x)
 
 /* --- floats --------------------------------------------------------------------- */
 
-#define FBIN_OF(name, t, T, imm_value, ...)                                                    \
-	OP(name##_ss)                                                                          \
+#define FBIN_FORM(form, t, T, x_of, y_of, ...)                                                 \
+	OP(form)                                                                               \
 	{                                                                                      \
-		const T x = t##_of(A), y = t##_of(B);                                          \
+		const T x = t##_of(x_of), y = t##_of(y_of);                                    \
                                                                                                \
-		D = (uint64_t)(__VA_ARGS__);                                                   \
-		NEXT;                                                                          \
-	}                                                                                      \
-	OP(name##_si)                                                                          \
-	{                                                                                      \
-		const T x = t##_of(A), y = t##_of(imm_value);                                  \
-                                                                                               \
-		D = (uint64_t)(__VA_ARGS__);                                                   \
+		OUT(form, (uint64_t)(__VA_ARGS__));                                            \
 		NEXT;                                                                          \
 	}
 /* Arithmetic on doubles ends in two ways, each with its own NEXT: merged, the
  * result would go through an integer register on its way to the slot. */
-#define SET_F64(value)                                                                         \
+#define OUT_F64(value)                                                                         \
 	do {                                                                                   \
 		const double result = (value);                                                 \
                                                                                                \
 		if (UNLIKELY(result != result)) {                                              \
+			dacc = f64_of(F64_NAN);                                                \
 			D = F64_NAN;                                                           \
 			NEXT;                                                                  \
 		}                                                                              \
+		dacc = result;                                                                 \
 		memcpy(&D, &result, sizeof result);                                            \
 		NEXT;                                                                          \
 	} while (0)
-#define F64_ARITHMETIC(name, op)                                                               \
-	OP(f64_##name##_ss)                                                                    \
+#define F64_FORM(form, t, T, x_of, y_of, op)                                                   \
+	OP(form)                                                                               \
 	{                                                                                      \
-		SET_F64(f64_of(A) op f64_of(B));                                               \
-	}                                                                                      \
-	OP(f64_##name##_si)                                                                    \
-	{                                                                                      \
-		SET_F64(f64_of(A) op f64_of(ip->imm));                                         \
+		OUT_F64(f64_of(x_of) op f64_of(y_of));                                         \
 	}
+#define FLOAT_FORMS(FORM, name, t, T, ...)                                                     \
+	FORM(name##_ss, t, T, A, B, __VA_ARGS__)                                               \
+	FORM(name##_si, t, T, A, ip->imm, __VA_ARGS__)                                         \
+	FORM(name##_as, t, T, IN(name##_as), B, __VA_ARGS__)                                   \
+	FORM(name##_sa, t, T, A, IN(name##_sa), __VA_ARGS__)                                   \
+	FORM(name##_aa, t, T, IN(name##_aa), IN(name##_aa), __VA_ARGS__)                       \
+	FORM(name##_ai, t, T, IN(name##_ai), ip->imm, __VA_ARGS__)
+#define FBIN_OF(name, t, T, ...)   FLOAT_FORMS(FBIN_FORM, name, t, T, __VA_ARGS__)
+#define F64_ARITHMETIC(name, op) FLOAT_FORMS(F64_FORM, f64_##name, f64, double, op)
 F64_ARITHMETIC(add, +)
 F64_ARITHMETIC(sub, -)
 F64_ARITHMETIC(mul, *)
 F64_ARITHMETIC(div, /)
-FBIN_OF(f32_add, f32, float, ip->imm, f32_out(x + y))
-FBIN_OF(f32_sub, f32, float, ip->imm, f32_out(x - y))
-FBIN_OF(f32_mul, f32, float, ip->imm, f32_out(x * y))
-FBIN_OF(f32_div, f32, float, ip->imm, f32_out(x / y))
+FBIN_OF(f32_add, f32, float, f32_out(x + y))
+FBIN_OF(f32_sub, f32, float, f32_out(x - y))
+FBIN_OF(f32_mul, f32, float, f32_out(x * y))
+FBIN_OF(f32_div, f32, float, f32_out(x / y))
 
 #define FBINS(t, T, sign)                                                                      \
-	FBIN_OF(t##_min, t, T, ip->imm, t##_min(x, y))                                         \
-	FBIN_OF(t##_max, t, T, ip->imm, t##_max(x, y))                                         \
-	FBIN_OF(t##_copysign, t, T, ip->imm,                                                   \
+	FBIN_OF(t##_min, t, T, t##_min(x, y))                                         \
+	FBIN_OF(t##_max, t, T, t##_max(x, y))                                         \
+	FBIN_OF(t##_copysign, t, T,                                                   \
 		(t##_bits(x) & ~(uint64_t)(sign)) | (t##_bits(y) & (sign)))
 
 FBINS(f32, float, 0x80000000u)
 FBINS(f64, double, 0x8000000000000000u)
 
-#define FCMP_OF(name, t, op)                                                                   \
-	OP(name##_ss)                                                                          \
+#define FCMP_FORM(form, t, x_of, y_of, op)                                                     \
+	OP(form)                                                                               \
 	{                                                                                      \
-		D = t##_of(A) op t##_of(B);                                                    \
+		OUT(form, t##_of(x_of) op t##_of(y_of));                                       \
 		NEXT;                                                                          \
-	}                                                                                      \
-	OP(name##_br_ss)                                                                       \
-	{                                                                                      \
-		if (t##_of(A) op t##_of(B))                                                    \
-			ENTER_BLOCK(TARGET);                                                   \
-		ENTER_BLOCK(ip + 1);                                                           \
-	}                                                                                      \
-	OP(name##_bn_ss)                                                                       \
-	{                                                                                      \
-		if (!(t##_of(A) op t##_of(B)))                                                 \
-			ENTER_BLOCK(TARGET);                                                   \
-		ENTER_BLOCK(ip + 1);                                                           \
 	}
+#define FBR_OF(name, t, yes, op)                                                               \
+	BR_IF(name##_ss, yes(t##_of(A) op t##_of(B)))                                          \
+	BR_IF(name##_as, yes(t##_of(IN(name##_as)) op t##_of(B)))                              \
+	BR_IF(name##_sa, yes(t##_of(A) op t##_of(IN(name##_sa))))
+#define FCMP_OF(name, t, op)                                                                   \
+	FCMP_FORM(name##_ss, t, A, B, op)                                                      \
+	FCMP_FORM(name##_as, t, IN(name##_as), B, op)                                          \
+	FCMP_FORM(name##_sa, t, A, IN(name##_sa), op)                                          \
+	FBR_OF(name##_br, t, , op)                                                             \
+	FBR_OF(name##_bn, t, !, op)
 #define FCMPS(name, op) FCMP_OF(f32_##name, f32, op) FCMP_OF(f64_##name, f64, op)
 
 FCMPS(eq, ==)
@@ -501,21 +524,28 @@ UN_OF(f64_trunc, f64_out(trunc(f64_of(x))))
 UN_OF(f64_nearest, f64_out(rint(f64_of(x))))
 OP(f64_sqrt)
 {
-	SET_F64(__builtin_sqrt(f64_of(A)));
+	OUT_F64(__builtin_sqrt(f64_of(A)));
+}
+OP(f64_sqrt_a)
+{
+	OUT_F64(__builtin_sqrt(dacc));
 }
 
 /* --- conversions ------------------------------------------------------------------ */
 
-#define TRUNC_OF(name, t, FITS, to, zext)                                                      \
-	OP(name)                                                                               \
+#define TRUNC_FORM(form, x_of, t, FITS, to, zext)                                              \
+	OP(form)                                                                               \
 	{                                                                                      \
-		const uint64_t bits = A;                                                       \
+		const uint64_t bits = x_of;                                                    \
                                                                                                \
 		if (UNLIKELY(!FITS(t##_of(bits))))                                             \
 			TRAPS(t##_of(bits) != t##_of(bits) ? TRAP_CONVERSION : TRAP_OVERFLOW); \
-		D = (zext)(to)t##_of(bits);                                                    \
+		OUT(form, (zext)(to)t##_of(bits));                                             \
 		NEXT;                                                                          \
 	}
+#define TRUNC_OF(name, ...)                                                                    \
+	TRUNC_FORM(name, A, __VA_ARGS__)                                                       \
+	TRUNC_FORM(name##_a, IN(name##_a), __VA_ARGS__)
 TRUNC_OF(i32_trunc_f32_s, f32, F32_FITS_I32, int32_t, uint32_t)
 TRUNC_OF(i32_trunc_f32_u, f32, F32_FITS_U32, uint32_t, uint32_t)
 TRUNC_OF(i32_trunc_f64_s, f64, F64_FITS_I32, int32_t, uint32_t)
@@ -546,10 +576,10 @@ UN_OF(f64_promote_f32, f64_out((double)f32_of(x)))
 /* --- memory: the address is 33 bits, the check exact -------------------------------- */
 
 #define LOG2(bytes) ((bytes) == 1 ? 0 : (bytes) == 2 ? 1 : (bytes) == 4 ? 2 : 3)
-#define EA_I ((uint64_t)(uint32_t)(A32 + ip->hi) + ip->lo)
-#define EA_X ((uint64_t)(uint32_t)(A32 + B32) + ip->lo)
-#define LOAD_AT(name, ea_of, raw, ...)                                                         \
-	OP(name)                                                                               \
+#define EA_I(a)    ((uint64_t)((uint32_t)(a) + ip->hi) + ip->lo)
+#define EA_X(a, b) ((uint64_t)((uint32_t)(a) + (uint32_t)(b)) + ip->lo)
+#define LOAD_FORM(form, ea_of, raw, ...)                                                       \
+	OP(form)                                                                               \
 	{                                                                                      \
 		const uint64_t ea = ea_of;                                                     \
 		raw v;                                                                         \
@@ -557,15 +587,19 @@ UN_OF(f64_promote_f32, f64_out((double)f32_of(x)))
 		if (UNLIKELY(ea >= m->mem_ends[LOG2(sizeof v)]))                               \
 			TRAPS(TRAP_MEMORY);                                                    \
 		memcpy(&v, mem + ea, sizeof v);                                                \
-		D = (uint64_t)(__VA_ARGS__);                                                   \
+		OUT(form, (uint64_t)(__VA_ARGS__));                                            \
 		NEXT;                                                                          \
 	}
 #define LOAD_OF(name, raw, ...)                                                                \
-	LOAD_AT(name##_i, EA_I, raw, __VA_ARGS__)                                              \
-	LOAD_AT(name##_x, EA_X, raw, __VA_ARGS__)                                              \
-	LOAD_AT(name##_k, ip->imm, raw, __VA_ARGS__)
+	LOAD_FORM(name##_i, EA_I(A), raw, __VA_ARGS__)                                         \
+	LOAD_FORM(name##_x, EA_X(A, B), raw, __VA_ARGS__)                                      \
+	LOAD_FORM(name##_k, ip->imm, raw, __VA_ARGS__)                                         \
+	LOAD_FORM(name##_ia, EA_I(IN(name##_ia)), raw, __VA_ARGS__)                            \
+	LOAD_FORM(name##_xa, EA_X(IN(name##_xa), B), raw, __VA_ARGS__)                         \
+	LOAD_FORM(name##_xb, EA_X(A, IN(name##_xb)), raw, __VA_ARGS__)
 LOAD_OF(i32_load, uint32_t, v)
 LOAD_OF(i64_load, uint64_t, v)
+LOAD_OF(f64_load, uint64_t, v)
 LOAD_OF(i32_load8_s, int8_t, (uint32_t)v)
 LOAD_OF(i32_load8_u, uint8_t, v)
 LOAD_OF(i32_load16_s, int16_t, (uint32_t)v)
@@ -577,11 +611,11 @@ LOAD_OF(i64_load16_u, uint16_t, v)
 LOAD_OF(i64_load32_s, int32_t, (uint64_t)v)
 LOAD_OF(i64_load32_u, uint32_t, v)
 
-#define STORE_AT(name, ea_of, raw)                                                             \
-	OP(name)                                                                               \
+#define STORE_FORM(form, ea_of, raw, value)                                                    \
+	OP(form)                                                                               \
 	{                                                                                      \
 		const uint64_t ea = ea_of;                                                     \
-		const raw v = (raw)D;                                                          \
+		const raw v = (raw)(value);                                                    \
                                                                                                \
 		if (UNLIKELY(ea >= m->mem_ends[LOG2(sizeof v)]))                               \
 			TRAPS(TRAP_MEMORY);                                                    \
@@ -589,10 +623,15 @@ LOAD_OF(i64_load32_u, uint32_t, v)
 		NEXT;                                                                          \
 	}
 #define STORE_OF(name, raw)                                                                    \
-	STORE_AT(name##_i, EA_I, raw)                                                          \
-	STORE_AT(name##_x, EA_X, raw)                                                          \
-	STORE_AT(name##_k, ip->imm, raw)
+	STORE_FORM(name##_i, EA_I(A), raw, D)                                                  \
+	STORE_FORM(name##_x, EA_X(A, B), raw, D)                                               \
+	STORE_FORM(name##_k, ip->imm, raw, D)                                                  \
+	STORE_FORM(name##_id, EA_I(A), raw, IN(name##_id))                                     \
+	STORE_FORM(name##_xd, EA_X(A, B), raw, IN(name##_xd))                                  \
+	STORE_FORM(name##_kd, ip->imm, raw, IN(name##_kd))                                     \
+	STORE_FORM(name##_ia, EA_I(IN(name##_ia)), raw, D)
 STORE_OF(i32_store, uint32_t)
 STORE_OF(i64_store, uint64_t)
+STORE_OF(f64_store, uint64_t)
 STORE_OF(i32_store8, uint8_t)
 STORE_OF(i32_store16, uint16_t)

@@ -328,7 +328,7 @@ slow_return_step(struct machine *m)
 	uint64_t *fp = m->fp;
 	const uint64_t h0 = fp[ip->d];
 
-	if (ip->op == CODE_return_1) {
+	if (ip->op == CODE_return_1 || ip->op == CODE_return_1_a) {
 		fp[0] = fp[ip->a];
 	} else if (ip->op == CODE_return_n) {
 		for (uint32_t i = 0; i < ip->b; i++)

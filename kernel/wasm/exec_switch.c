@@ -39,6 +39,8 @@ exec_switch(struct machine *m)
 	uint64_t *fp;
 	uint8_t *mem;
 	int64_t gas;
+	uint64_t acc = 0;
+	double dacc = 0;
 
 reload:
 	ip = m->ip;

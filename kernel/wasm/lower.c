@@ -14,6 +14,8 @@
  * label's slots needs no parallel copy: sources lie at or above destinations,
  * and are taken in ascending order.
  *
+ * At the end lower_acc.c lets instructions take operands out of accumulators.
+ *
  * Gas is summed here and nowhere else, from the weights of ops.def, block by
  * block: a `gas` instruction heads each block and holds its cost.
  *
@@ -198,6 +200,8 @@ lower_run(struct lower *l, struct module *module, uint32_t defined, struct insn 
 		l->cost += (uint64_t)l->func->locals * LOCAL_GAS;
 		lower_body(l);
 		ok = !l->no_memory;
+		if (ok)
+			lower_accumulate(out, l->n);
 	}
 	heap_give(heap, l->local_types, l->locals + 1u);
 	heap_give(heap, l->local_refs, (l->locals + 1u) * sizeof *l->local_refs);

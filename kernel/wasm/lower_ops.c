@@ -101,13 +101,13 @@ static const struct rule rules[256] = {
 	U(f64_convert_i64_s, D), U(f64_convert_i64_u, D), U(f32_demote_f64, F),
 	U(f64_promote_f32, D),
 	LD(i32_load, I, i32_load), LD(i64_load, L, i64_load), LD(f32_load, F, i32_load),
-	LD(f64_load, D, i64_load), LD(i32_load8_s, I, i32_load8_s), LD(i32_load8_u, I, i32_load8_u),
+	LD(f64_load, D, f64_load), LD(i32_load8_s, I, i32_load8_s), LD(i32_load8_u, I, i32_load8_u),
 	LD(i32_load16_s, I, i32_load16_s), LD(i32_load16_u, I, i32_load16_u),
 	LD(i64_load8_s, L, i64_load8_s), LD(i64_load8_u, L, i64_load8_u),
 	LD(i64_load16_s, L, i64_load16_s), LD(i64_load16_u, L, i64_load16_u),
 	LD(i64_load32_s, L, i64_load32_s), LD(i64_load32_u, L, i64_load32_u),
 	ST(i32_store, i32_store), ST(i64_store, i64_store), ST(f32_store, i32_store),
-	ST(f64_store, i64_store), ST(i32_store8, i32_store8), ST(i32_store16, i32_store16),
+	ST(f64_store, f64_store), ST(i32_store8, i32_store8), ST(i32_store16, i32_store16),
 	ST(i64_store8, i32_store8), ST(i64_store16, i32_store16), ST(i64_store32, i32_store),
 };
 

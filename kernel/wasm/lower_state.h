@@ -119,6 +119,9 @@ void lower_call_indirect(struct lower *l, uint32_t offset);
 bool lower_negated(enum code op, enum code *ret);
 bool lower_is_compare(unsigned op); /* of integers, as a value */
 
+/* --- lower_acc.c: the last pass, over finished code */
+void lower_accumulate(struct insn *code, uint32_t count);
+
 /* --- lower_ops.c: an instruction without and with a prefix byte */
 void lower_plain(struct lower *l, uint32_t op, uint32_t offset);
 void lower_prefixed(struct lower *l, uint32_t op, uint32_t offset);

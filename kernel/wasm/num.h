@@ -98,6 +98,18 @@ rotl64(uint64_t x, uint64_t n)
 }
 
 static inline uint32_t
+rotr32(uint32_t x, uint32_t n)
+{
+	return x >> (n & 31) | x << (-n & 31);
+}
+
+static inline uint64_t
+rotr64(uint64_t x, uint64_t n)
+{
+	return x >> (n & 63) | x << (-n & 63);
+}
+
+static inline uint32_t
 clz32(uint32_t x)
 {
 	return x ? (uint32_t)__builtin_clz(x) : 32;
