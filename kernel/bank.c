@@ -20,6 +20,28 @@ storage_give(struct storage *storage, uint64_t bytes)
 
 _Static_assert(offsetof(struct bank, storage) == 0, "a bank is its storage");
 
+static void
+unlink_bank(struct bank *bank)
+{
+	if (bank->next)
+		bank->next->prev = bank->prev;
+	if (bank->prev)
+		bank->prev->next = bank->next;
+	else if (bank->superior)
+		bank->superior->first = bank->next;
+}
+
+static void
+link_bank(struct bank *bank, struct bank *superior)
+{
+	bank->superior = superior;
+	bank->prev = NULL;
+	bank->next = superior->first;
+	if (bank->next)
+		bank->next->prev = bank;
+	superior->first = bank;
+}
+
 void
 bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes)
 {
@@ -32,10 +54,7 @@ bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes)
 	};
 	if (!superior)
 		return;
-	bank->next = superior->first;
-	if (bank->next)
-		bank->next->prev = bank;
-	superior->first = bank;
+	link_bank(bank, superior);
 }
 
 void
@@ -43,12 +62,7 @@ bank_done(struct bank *bank)
 {
 	must(BANK3, !bank->first && bank->objects == OBJECT_NONE);
 	bank_give(bank, bank->own);
-	if (bank->next)
-		bank->next->prev = bank->prev;
-	if (bank->prev)
-		bank->prev->next = bank->next;
-	else if (bank->superior)
-		bank->superior->first = bank->next;
+	unlink_bank(bank);
 	*bank = (struct bank){0};
 }
 
@@ -103,6 +117,46 @@ walk_next(const struct bank *bank, const struct bank *root)
 	while (bank != root && !bank->next)
 		bank = bank->superior;
 	return bank == root ? NULL : bank->next;
+}
+
+const struct bank *
+bank_walk_own(const struct bank *bank, const struct bank *root)
+{
+	const struct bank *next = bank == root || !bank->owner ? bank->first : NULL;
+
+	for (;;) {
+		while (!next) {
+			if (bank == root)
+				return NULL;
+			next = bank->next;
+			bank = bank->superior;
+		}
+		if (!next->owner)
+			return next;
+		bank = next;
+		next = NULL;
+	}
+}
+
+bool
+bank_move(struct bank *bank, struct bank *superior)
+{
+	struct bank *was = bank->superior;
+
+	for (struct bank *at = was; at; at = at->superior)
+		at->used -= bank->used;
+	if (bank_room(superior) < bank->used) {
+		for (struct bank *at = was; at; at = at->superior)
+			at->used += bank->used;
+		return false;
+	}
+	unlink_bank(bank);
+	link_bank(bank, superior);
+	for (struct bank *at = superior; at; at = at->superior) {
+		at->used += bank->used;
+		at->peak = max_u64(at->peak, at->used);
+	}
+	return true;
 }
 
 struct domain *

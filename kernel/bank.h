@@ -43,6 +43,10 @@ void bank_give(struct bank *bank, uint64_t bytes);
 uint64_t bank_room(const struct bank *bank); /* what take() could take now */
 /* A new limit; false (nothing changed) below what is used now. */
 bool bank_limit(struct bank *bank, uint64_t limit_bytes);
+/* The next standing bank of a walk below `root` that stays out of domains' own. */
+const struct bank *bank_walk_own(const struct bank *bank, const struct bank *root);
+/* Below another one from now on: false, and as before, if that has no room. */
+bool bank_move(struct bank *bank, struct bank *superior);
 /* A domain whose bank is below this one; NULL: none. */
 struct domain *bank_tenant(const struct bank *root);
 void bank_check(const struct bank *root); /* must() */

@@ -69,11 +69,12 @@ pay(struct domain *domain, uint64_t bytes, const char *what, struct report *repo
 	return false;
 }
 
-static int
-make_store(struct domain *domain, struct report *report)
+struct store_config
+domain_store_config(struct domain *domain)
 {
 	struct world *world = domain->world;
-	const struct store_config config = {
+
+	return (struct store_config){
 		.heap = &world->heap,
 		.book = &world->book,
 		.storage = &domain->bank.storage,
@@ -81,6 +82,12 @@ make_store(struct domain *domain, struct report *report)
 		.executor = world->config.executor,
 		.stop_when_dry = domain->stop_when_dry,
 	};
+}
+
+static int
+make_store(struct domain *domain, struct report *report)
+{
+	const struct store_config config = domain_store_config(domain);
 	const int error = store_new(&config, &domain->store);
 
 	if (error == -ENOSPC)
@@ -125,7 +132,7 @@ domain_make(struct world *world, const struct domain_above *above, const char *n
 	domain->bank.owner = domain;
 	domain_pay_with(domain, above->purse);
 	error = pay(domain, heap_cost(sizeof *domain) + DOMAIN_STAGING_BYTES, "a domain", report)
-		? make_store(domain, report)
+		? above->storeless ? 0 : make_store(domain, report)
 		: -ENOSPC;
 	if (!error)
 		error = make_personality(domain, report);
@@ -225,7 +232,8 @@ end_one(struct domain *domain)
 	queue_drop(domain);
 	if (domain->personality)
 		caps->personality->end(domain);
-	store_free(domain->store);
+	if (domain->store)
+		store_free(domain->store);
 	domain_forget_entry(domain);
 	heap_give(&world->heap, domain->slots, domain->slots_count * sizeof *domain->slots);
 	domain_pay_with(domain, NULL);

@@ -46,6 +46,7 @@ enum gate_order {
 enum gate_rc {
 	GATE_OK, GATE_VOID, GATE_WRONG_KIND, GATE_NO_RIGHT, GATE_REVOKED, GATE_BAD_WORD,
 	GATE_NO_SPACE, GATE_BUSY, GATE_GONE,
+	GATE_FORKED = 11,
 };
 
 struct message {

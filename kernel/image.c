@@ -27,16 +27,6 @@ hash_put(struct sink *sink, const void *data, size_t bytes)
 	return hashed->to->failed;
 }
 
-/* A sink that only counts, for what needs its length before it. */
-static int
-count_put(struct sink *sink, const void *data, size_t bytes)
-{
-	(void)sink;
-	(void)data;
-	(void)bytes;
-	return 0;
-}
-
 /* --- modules --------------------------------------------------------------------- */
 
 struct modules {
@@ -117,66 +107,13 @@ write_modules(const struct modules *modules, struct sink *sink, bool thin)
 	}
 }
 
-/* --- keys --------------------------------------------------------------------------- */
-
-static const struct kind *
-kind_of(const struct world *world, const struct key *key)
-{
-	const struct caps *caps = world->config.caps;
-
-	return caps && key->kind < caps->kinds_count ? &caps->kinds[key->kind] : NULL;
-}
-
-/* Kind by name, then what the kind says of it, its length first. */
-static void
-write_key(struct world *world, const struct key *key, struct sink *sink)
-{
-	const struct kind *kind = kind_of(world, key);
-	struct sink counted = {.put = count_put};
-
-	sink_text(sink, kind ? kind->name : "", kind ? (uint32_t)strlen(kind->name) : 0);
-	if (kind && kind->image_write)
-		kind->image_write(world, key, &counted);
-	sink_u32(sink, (uint32_t)counted.bytes);
-	if (kind && kind->image_write)
-		kind->image_write(world, key, sink);
-}
-
-static void
-write_slots(struct domain *domain, struct sink *sink)
-{
-	uint32_t held = 0;
-
-	for (uint32_t i = 0; i < domain->slots_count; i++)
-		held += !key_is_void(&domain->slots[i]);
-	sink_u32(sink, domain->slots_count);
-	sink_u32(sink, held);
-	for (uint32_t i = 0; i < domain->slots_count; i++) {
-		if (key_is_void(&domain->slots[i]))
-			continue;
-		sink_u32(sink, i);
-		write_key(domain->world, &domain->slots[i], sink);
-	}
-}
-
 /* --- domains ------------------------------------------------------------------------- */
 
 static void
-write_personality(struct domain *domain, struct sink *sink)
-{
-	const struct personality *personality = domain->world->config.caps->personality;
-	struct sink counted = {.put = count_put};
-
-	personality->image_write(domain, &counted);
-	sink_u64(sink, counted.bytes);
-	personality->image_write(domain, sink);
-}
-
-static void
-write_stop(const struct domain *domain, struct sink *sink)
+write_stop(const struct domain *domain, enum domain_state state, struct sink *sink)
 {
 	static const struct stop none;
-	const struct stop *stop = domain->state == DOMAIN_STOPPED ? &domain->stop : &none;
+	const struct stop *stop = state != DOMAIN_READY ? &domain->stop : &none;
 
 	sink_u8(sink, (uint8_t)stop->reason);
 	sink_u8(sink, (uint8_t)stop->trap);
@@ -185,15 +122,17 @@ write_stop(const struct domain *domain, struct sink *sink)
 	sink_u64(sink, stop->need);
 }
 
-static uint8_t
+static uint16_t
 flags_of(const struct domain *domain)
 {
-	return (uint8_t)((domain->stop_when_dry ? IMAGE_STOP_WHEN_DRY : 0) |
+	return (uint16_t)((domain->stop_when_dry ? IMAGE_STOP_WHEN_DRY : 0) |
 		(domain->has_entry ? IMAGE_HAS_ENTRY : 0) |
 		(domain->entered ? IMAGE_ENTERED : 0) |
 		(domain->meter.line.unlimited ? IMAGE_UNLIMITED : 0) |
-		(!key_is_void(&domain->keeper) ? IMAGE_KEEPER : 0) |
-		(domain->personality ? IMAGE_PERSONALITY : 0));
+		(domain->personality ? IMAGE_PERSONALITY : 0) | (domain->poll ? IMAGE_POLL : 0) |
+		(domain->held ? IMAGE_HELD : 0) | (domain->counted ? IMAGE_COUNTED : 0) |
+		(domain->interrupted ? IMAGE_INTERRUPTED : 0) |
+		(domain->meter.told ? IMAGE_TOLD : 0));
 }
 
 static void
@@ -216,93 +155,162 @@ write_accounts(const struct domain *domain, struct sink *sink)
 	sink_u64(sink, domain->charged);
 }
 
+/* Who waits for whom. */
 static void
-write_domain(struct domain *domain, uint32_t parent, struct sink *sink)
+write_gate(struct image_out *out, const struct domain *domain)
 {
-	sink_u32(sink, parent);
+	struct sink *sink = out->sink;
+
+	sink_u8(sink, domain->wait);
+	sink_u32(sink, domain->calls);
+	sink_u32(sink, image_domain(out, domain->callee));
+	sink_u32(sink, image_domain(out, domain->entering));
+	sink_u32(sink, image_domain(out, domain->serving));
+	sink_u32(sink, image_domain(out, domain->runner));
+	sink_u32(sink, image_domain(out, domain->leaf));
+	sink_u64(sink, domain->word_in);
+	sink_u64(sink, domain->meter.rent);
+	image_put_meter(out, domain == out->top ? NULL : meter_of(domain->meter.line.superior));
+	image_put_bank(out, domain == out->top ? NULL : domain->bank.superior);
+	image_put_meter(out, domain->dry);
+	image_put_meter(out, domain->asks);
+	image_put_purse(out, domain->purse);
+	image_put_grant(out, domain->wait_grant);
+}
+
+static void
+write_store(struct image_out *out, struct domain *domain)
+{
+	if (out->fork)
+		sink_u64(out->sink, (uint64_t)(uintptr_t)domain->store);
+	else
+		store_write(domain->store, out->sink);
+}
+
+/* Who waits in a queue outside tries again in the copy. */
+enum domain_state
+image_state(const struct image_out *out, const struct domain *domain)
+{
+	if (domain->state == DOMAIN_QUEUED && image_domain(out, domain->callee) == IMAGE_NOWHERE)
+		return DOMAIN_READY;
+	if (domain->state == DOMAIN_PARKED && !image_has_meter(out, meter_with_parked(domain->queue)))
+		return DOMAIN_READY;
+	return domain->state;
+}
+
+static void
+write_domain(struct image_out *out, struct domain *domain)
+{
+	struct sink *sink = out->sink;
+
+	sink_u32(sink, domain == out->top ? IMAGE_NOWHERE : domain->parent->mark);
 	sink_put(sink, domain->name, sizeof domain->name);
-	sink_u8(sink, flags_of(domain));
-	sink_u8(sink, (uint8_t)domain->state);
-	write_stop(domain, sink);
+	sink_u16(sink, flags_of(domain));
+	sink_u8(sink, (uint8_t)image_state(out, domain));
+	write_stop(domain, image_state(out, domain), sink);
 	write_accounts(domain, sink);
 	sink_u32(sink, domain->instance);
 	sink_u32(sink, domain->inits_begun);
 	sink_u32(sink, domain->entry_func);
 	sink_u32(sink, domain->entry_args_count);
+	write_gate(out, domain);
 	for (uint32_t i = 0; i < domain->entry_args_count; i++)
 		sink_u64(sink, domain->entry_args[i]);
-	write_slots(domain, sink);
-	if (!key_is_void(&domain->keeper))
-		write_key(domain->world, &domain->keeper, sink);
-	if (domain->personality)
-		write_personality(domain, sink);
-	store_write(domain->store, sink);
+	write_store(out, domain);
 }
 
 /* --- the whole ----------------------------------------------------------------------- */
 
-static bool
-is_below(const struct domain *domain, const struct domain *top)
-{
-	while (domain && domain != top)
-		domain = domain->parent;
-	return domain != NULL;
-}
-
-/* In the order of the world's queue: who is first goes on being first. */
 static void
-write_ready(struct world *world, struct domain *domain, struct sink *sink)
+write_header(const struct image_out *out, const struct modules *modules, uint32_t ready)
 {
-	for (struct domain *at = world->ready.head; at; at = at->queue_next)
-		if (is_below(at, domain))
-			sink_u32(sink, at->mark);
-}
+	struct sink *sink = out->sink;
 
-static void
-write_header(const struct modules *modules, uint32_t domains, uint32_t ready, struct sink *sink,
-	bool thin)
-{
 	sink_put(sink, image_magic, sizeof image_magic);
 	sink_u32(sink, IMAGE_VERSION);
-	sink_u32(sink, thin ? IMAGE_THIN : 0);
+	sink_u32(sink, out->thin ? IMAGE_THIN : 0);
 	sink_u32(sink, PRICES_VERSION);
 	sink_u32(sink, IMAGE_ENGINE_VERSION);
 	sink_u64(sink, STACK_SLOTS_MAX);
 	sink_u32(sink, TABLE_ENTRIES_MAX);
 	sink_u32(sink, modules->count);
-	sink_u32(sink, domains);
+	sink_u32(sink, out->domains_count);
 	sink_u32(sink, ready);
+	sink_u32(sink, out->objects_count);
+	sink_u32(sink, out->grants_count);
 	sink_u64(sink, 0);
-	sink_u64(sink, 0);
+}
+
+static int
+count_domains(struct image_out *out)
+{
+	for (struct domain *at = out->top; at; at = domain_walk(at, out->top)) {
+		if (at->state == DOMAIN_WAITING || at->completed)
+			return -EBUSY;
+		at->mark = out->domains_count++;
+	}
+	return 0;
+}
+
+static int
+write_all(struct image_out *out)
+{
+	struct modules modules = {0};
+	const int error = out->fork ? 0 : collect(out->world, out->top, &modules);
+	uint32_t ready = 0;
+
+	if (error)
+		return error;
+	for (uint32_t i = 0; i < out->domains_count; i++)
+		ready += image_state(out, out->domains[i]) == DOMAIN_READY;
+	write_header(out, &modules, ready);
+	write_modules(&modules, out->sink, out->thin);
+	for (uint32_t i = 0; i < out->domains_count; i++)
+		write_domain(out, out->domains[i]);
+	image_put_grants(out);
+	image_put_objects(out);
+	image_put_links(out);
+	image_put_queues(out);
+	if (!out->fork)
+		heap_give(&out->world->heap, modules.at, modules.room);
+	return 0;
 }
 
 int
 image_write(struct world *world, struct domain *domain, struct sink *to, bool thin)
 {
 	struct hash_sink hashed = {.sink = {.put = hash_put}, .to = to};
-	struct sink *sink = &hashed.sink;
+	struct image_out out = {
+		.world = world, .top = domain, .sink = &hashed.sink, .thin = thin};
 	uint8_t hash[IMAGE_HASH_BYTES];
-	uint32_t domains = 0, ready = 0;
-	struct modules modules;
-	int error;
+	int error = count_domains(&out);
 
-	for (struct domain *at = domain; at; at = domain_walk(at, domain)) {
-		if (at->state == DOMAIN_WAITING || at->completed)
-			return -EBUSY;
-		at->mark = domains++;
-		ready += at->state == DOMAIN_READY;
-	}
-	error = collect(world, domain, &modules);
+	if (!error)
+		error = image_collect(&out);
 	if (error)
 		return error;
 	blake2b_init(&hashed.hash);
-	write_header(&modules, domains, ready, sink, thin);
-	write_modules(&modules, sink, thin);
-	for (struct domain *at = domain; at; at = domain_walk(at, domain))
-		write_domain(at, at == domain ? IMAGE_NO_PARENT : at->parent->mark, sink);
-	write_ready(world, domain, sink);
-	heap_give(&world->heap, modules.at, modules.room);
+	error = write_all(&out);
+	image_collected_free(&out);
+	if (error)
+		return error;
 	blake2b_end(&hashed.hash, hash);
-	sink_put(sink, hash, sizeof hash);
-	return sink->failed;
+	sink_put(&hashed.sink, hash, sizeof hash);
+	return hashed.sink.failed;
+}
+
+/* What a fork is made from: nothing of it may leave the process. */
+int
+image_write_fork(struct world *world, struct domain *domain, struct sink *to)
+{
+	struct image_out out = {.world = world, .top = domain, .sink = to, .fork = true};
+	int error = count_domains(&out);
+
+	if (!error)
+		error = image_collect(&out);
+	if (error)
+		return error;
+	error = write_all(&out);
+	image_collected_free(&out);
+	return error ? error : to->failed;
 }

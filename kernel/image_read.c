@@ -13,19 +13,6 @@
 #include "kernel/base/must.h"
 #include "kernel/image.h"
 #include "kernel/prices.h"
-#include "kernel/world_state.h"
-
-struct image {
-	struct world *world;
-	struct bytes_in in;
-	struct report *report;
-	bool thin;
-	uint32_t modules, domains, ready;
-	struct domain **at;   /* domains in the order of the image */
-	uint32_t made;
-	uint32_t holes;       /* keys that nobody here could bind */
-	struct store_reader reader; /* see image_of() */
-};
 
 static struct image *
 image_of(struct store_reader *reader)
@@ -35,17 +22,17 @@ image_of(struct store_reader *reader)
 
 /* --- saying what is wrong ---------------------------------------------------------- */
 
-static int
-bad_at(struct image *image, const uint8_t *at, const char *what)
+int
+image_bad_at(struct image *image, const uint8_t *at, const char *what)
 {
 	report_say(image->report, (uint64_t)(at - image->in.base), "image: %s", what);
 	return -EINVAL;
 }
 
-static int
-bad(struct image *image, const char *what)
+int
+image_bad(struct image *image, const char *what)
 {
-	return bad_at(image, image->in.at, image->in.bad ? "it ends too early" : what);
+	return image_bad_at(image, image->in.at, image->in.bad ? "it ends too early" : what);
 }
 
 /* A count of things that take at least `least` bytes each. */
@@ -72,7 +59,7 @@ read_versions(struct image *image)
 		return -EINVAL;
 	}
 	if (flags & ~(uint32_t)IMAGE_THIN)
-		return bad_at(image, in->base + 12, "unknown flags");
+		return image_bad_at(image, in->base + 12, "unknown flags");
 	if (prices != PRICES_VERSION || engine != IMAGE_ENGINE_VERSION) {
 		report_say(image->report, 16,
 			"image: price list %u.%u; this program has %d.%d, so gas would differ", prices,
@@ -80,8 +67,35 @@ read_versions(struct image *image)
 		return -EINVAL;
 	}
 	if (slots != STACK_SLOTS_MAX || entries != TABLE_ENTRIES_MAX)
-		return bad_at(image, in->base + 24, "made under other limits");
+		return image_bad_at(image, in->base + 24, "made under other limits");
 	image->thin = flags & IMAGE_THIN;
+	return 0;
+}
+
+static int
+read_counts(struct image *image)
+{
+	const uint8_t *bytes = image->in.base;
+	int error;
+
+	(void)bytes_take(&image->in, sizeof image_magic);
+	error = read_versions(image);
+	if (error)
+		return error;
+	image->modules = bytes_u32(&image->in);
+	image->domains = bytes_u32(&image->in);
+	image->ready = bytes_u32(&image->in);
+	image->objects = bytes_u32(&image->in);
+	image->grants = bytes_u32(&image->in);
+	if (bytes_u64(&image->in))
+		return image_bad_at(image, bytes + 56, "a reserved field is not zero");
+	if (!count_fits(image, image->objects, IMAGE_OBJECT_MIN) ||
+		!count_fits(image, image->grants, IMAGE_GRANT_MIN))
+		return image_bad_at(image, bytes + 48, "more objects or grants than it has bytes for");
+	if (!image->domains || !count_fits(image, image->domains, IMAGE_DOMAIN_MIN))
+		return image_bad_at(image, bytes + 40, "more domains than it has bytes for, or none");
+	if (!count_fits(image, image->modules, IMAGE_MODULE_MIN) || image->ready > image->domains)
+		return image_bad_at(image, bytes + 36, "counts that cannot be");
 	return 0;
 }
 
@@ -91,30 +105,15 @@ read_header(struct image *image, const uint8_t *bytes, size_t count)
 	uint8_t hash[IMAGE_HASH_BYTES];
 
 	if (count < sizeof image_magic || memcmp(bytes, image_magic, sizeof image_magic))
-		return bad_at(image, bytes, "not an image: it does not begin with one's header");
+		return image_bad_at(image, bytes, "not an image: it does not begin with one's header");
 	if (count < IMAGE_HEADER_BYTES + IMAGE_HASH_BYTES)
-		return bad_at(image, bytes + count, "it ends too early");
+		return image_bad_at(image, bytes + count, "it ends too early");
 	blake2b_256(bytes, count - IMAGE_HASH_BYTES, hash);
 	if (memcmp(hash, bytes + count - IMAGE_HASH_BYTES, IMAGE_HASH_BYTES))
-		return bad_at(image, bytes + count - IMAGE_HASH_BYTES,
+		return image_bad_at(image, bytes + count - IMAGE_HASH_BYTES,
 			"damaged or cut short: the hash at its end is not that of the rest");
 	image->in = bytes_in(bytes, count - IMAGE_HASH_BYTES);
-	(void)bytes_take(&image->in, sizeof image_magic);
-
-	const int error = read_versions(image);
-
-	if (error)
-		return error;
-	image->modules = bytes_u32(&image->in);
-	image->domains = bytes_u32(&image->in);
-	image->ready = bytes_u32(&image->in);
-	if (bytes_u64(&image->in) || bytes_u64(&image->in))
-		return bad_at(image, bytes + 48, "a reserved field is not zero");
-	if (!image->domains || !count_fits(image, image->domains, IMAGE_DOMAIN_MIN))
-		return bad_at(image, bytes + 40, "more domains than it has bytes for, or none");
-	if (!count_fits(image, image->modules, IMAGE_MODULE_MIN) || image->ready > image->domains)
-		return bad_at(image, bytes + 36, "counts that cannot be");
-	return 0;
+	return read_counts(image);
 }
 
 /* --- modules ------------------------------------------------------------------------- */
@@ -137,7 +136,7 @@ load_module(struct image *image, const uint8_t *hash, const uint8_t *bytes, uint
 	if (error)
 		return error;
 	return memcmp(module_hash(module), hash, 32)
-		? bad_at(image, hash, "a module that has another hash than it says")
+		? image_bad_at(image, hash, "a module that has another hash than it says")
 		: 0;
 }
 
@@ -154,121 +153,14 @@ read_modules(struct image *image)
 		if (!image->thin)
 			bytes = bytes_take(&image->in, count);
 		if (image->in.bad)
-			return bad(image, "it ends too early");
+			return image_bad(image, "it ends too early");
 		if (before && memcmp(before, hash, 32) >= 0)
-			return bad_at(image, hash, "modules out of order");
+			return image_bad_at(image, hash, "modules out of order");
 		before = hash;
 		error = load_module(image, hash, bytes, count);
 		if (error)
 			return error;
 	}
-	return 0;
-}
-
-/* --- keys ----------------------------------------------------------------------------- */
-
-static const struct kind *
-kind_by_name(const struct world *world, const uint8_t *name, uint32_t bytes, uint8_t *ret_number)
-{
-	const struct caps *caps = world->config.caps;
-
-	for (uint32_t i = 0; caps && i < caps->kinds_count; i++) {
-		const char *text = caps->kinds[i].name;
-
-		if (strlen(text) != bytes || memcmp(text, name, bytes))
-			continue;
-		*ret_number = (uint8_t)i;
-		return &caps->kinds[i];
-	}
-	return NULL;
-}
-
-/* A key nobody here can bind is a hole: the slot stays void. */
-static int
-read_key(struct image *image, struct domain *domain, struct key *ret_key)
-{
-	const uint8_t *start = image->in.at;
-	uint32_t name_bytes, said_bytes;
-	const uint8_t *name = bytes_text(&image->in, &name_bytes);
-	const uint8_t *said = bytes_text(&image->in, &said_bytes);
-	const struct kind *kind;
-	struct bytes_in in;
-	struct key key = {0};
-	uint8_t number = KEY_VOID;
-
-	if (!name || !said)
-		return bad(image, "it ends too early");
-	kind = kind_by_name(image->world, name, name_bytes, &number);
-	if (!kind || number == KEY_VOID)
-		return bad_at(image, start, "a key of a kind that is not known here");
-	in = bytes_in(said, said_bytes);
-	if (kind->image_bind && kind->image_bind(image->world, domain, &in, &key)) {
-		if (in.bad || bytes_left(&in))
-			return bad_at(image, said, "a key that says more or less than its kind does");
-		*ret_key = key;
-	} else if (in.bad) {
-		return bad_at(image, said, "a key that says less than its kind does");
-	} else {
-		image->holes++;
-	}
-	return 0;
-}
-
-static int
-slots_error(struct image *image, int error)
-{
-	report_say(image->report, bytes_offset(&image->in), "image: %s for a domain's slots",
-		error == -ENOSPC ? "the bank has no room" : "no memory");
-	return error;
-}
-
-static int
-read_slots(struct image *image, struct domain *domain)
-{
-	const uint8_t *start = image->in.at;
-	const uint32_t room = bytes_u32(&image->in), held = bytes_u32(&image->in);
-	uint32_t next = 0;
-	int error;
-
-	if (room > SLOTS_MAX || held > room || !count_fits(image, held, IMAGE_SLOT_MIN))
-		return bad_at(image, start, "more slots than a domain can have");
-	error = domain_slots_room(domain, room);
-	if (error)
-		return slots_error(image, error);
-	if (domain->slots_count != room)
-		return bad_at(image, start, "a number of slots that no domain has");
-	for (uint32_t i = 0; i < held; i++) {
-		const uint32_t slot = bytes_u32(&image->in);
-
-		if (image->in.bad || slot >= room || slot < next)
-			return bad(image, "slots out of order");
-		next = slot + 1;
-		error = read_key(image, domain, &domain->slots[slot]);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-static int
-read_personality(struct image *image, struct domain *domain)
-{
-	const struct personality *personality = image->world->config.caps->personality;
-	const uint8_t *start = image->in.at;
-	const uint64_t count = bytes_u64(&image->in);
-	const uint8_t *bytes = bytes_take(&image->in, count);
-	struct bytes_in in;
-	int error;
-
-	if (!bytes)
-		return bad(image, "it ends too early");
-	/* Offsets in words are of the image: the reader sees its beginning, too. */
-	in = (struct bytes_in){.base = image->in.base, .at = bytes, .end = bytes + count};
-	error = personality->image_read(domain, &in, image->report);
-	if (error)
-		return error;
-	if (in.bad || bytes_left(&in))
-		return bad_at(image, start, "descriptors that say more or less than they should");
 	return 0;
 }
 
@@ -278,7 +170,8 @@ struct record { /* the fixed part */
 	const uint8_t *start;
 	uint32_t parent;
 	char name[DOMAIN_NAME_BYTES];
-	uint8_t flags, state;
+	uint16_t flags;
+	uint8_t state;
 	struct stop stop;
 	uint64_t left, used, reserve, rate;
 	uint64_t limit, own, peak;
@@ -296,7 +189,7 @@ take_record(struct bytes_in *in, struct record *record)
 	name = bytes_take(in, sizeof record->name);
 	if (name)
 		memcpy(record->name, name, sizeof record->name);
-	record->flags = bytes_u8(in);
+	record->flags = bytes_u16(in);
 	record->state = bytes_u8(in);
 	record->stop.reason = (enum stop_reason)bytes_u8(in);
 	record->stop.trap = (enum trap)bytes_u8(in);
@@ -342,8 +235,11 @@ stop_is_one(const struct record *record)
 	if (record->state == DOMAIN_READY)
 		return stop->reason == STOP_NONE && !stop->trap && !stop->code && !stop->word &&
 			!stop->need;
-	return record->state == DOMAIN_STOPPED && stop->reason < STOP_COUNT &&
-		(stop->trap != TRAP_NONE) == (stop->reason == STOP_TRAP) && stop->trap < TRAP_COUNT &&
+	if (record->state != DOMAIN_STOPPED) /* what it asked a keeper about */
+		return record->state < DOMAIN_STATE_COUNT && stop->reason < STOP_COUNT &&
+			stop->trap < TRAP_COUNT;
+	return stop->reason < STOP_COUNT && stop->trap < TRAP_COUNT &&
+		(stop->trap != TRAP_NONE) == (stop->reason == STOP_TRAP) &&
 		(!stop->code || stop->reason == STOP_RETURNED) &&
 		(!stop->word || stop->reason == STOP_YIELDED) && (!stop->need || needs);
 }
@@ -375,7 +271,7 @@ record_fault(const struct image *image, const struct record *record)
 		return "a name that does not end";
 	if (!stop_is_one(record))
 		return "a state that no domain can be in";
-	if (image->made ? record->parent >= image->made : record->parent != IMAGE_NO_PARENT)
+	if (image->made ? record->parent >= image->made : record->parent != IMAGE_NOWHERE)
 		return "a domain that is not below one before it";
 	if (!(record->flags & IMAGE_HAS_ENTRY) && (record->entry_func || record->entry_args_count))
 		return "an entry that is not there";
@@ -392,9 +288,9 @@ is_in_order(const struct image *image, const struct record *record)
 
 	if (!image->made)
 		return true;
-	at = image->at[image->made - 1];
-	while (at && at != image->at[record->parent])
-		at = at == image->at[0] ? NULL : at->parent;
+	at = image->at[image->made - 1].domain;
+	while (at && at != image->at[record->parent].domain)
+		at = at == image->at[0].domain ? NULL : at->parent;
 	return at != NULL;
 }
 
@@ -407,7 +303,7 @@ read_entry(struct image *image, struct domain *domain, const struct record *reco
 	for (uint32_t i = 0; i < record->entry_args_count; i++)
 		args[i] = bytes_u64(&image->in);
 	if (image->in.bad)
-		return bad(image, "it ends too early");
+		return image_bad(image, "it ends too early");
 	if (!(record->flags & IMAGE_HAS_ENTRY))
 		return 0;
 	error = domain_set_entry(domain, record->entry_func, args, record->entry_args_count);
@@ -417,22 +313,25 @@ read_entry(struct image *image, struct domain *domain, const struct record *reco
 	return error;
 }
 
+/* In a fork the store itself, to be copied; else its bytes. */
 static int
-read_parts(struct image *image, struct domain *domain, const struct record *record)
+read_store(struct image *image, struct domain *domain)
 {
-	int error = read_entry(image, domain, record);
+	const struct store_config config = domain_store_config(domain);
+	struct store *from, *copy;
+	int error;
 
-	if (!error)
-		error = read_slots(image, domain);
-	if (!error && record->flags & IMAGE_KEEPER)
-		error = read_key(image, domain, &domain->keeper);
-	if (!error && (record->flags & IMAGE_PERSONALITY) != (domain->personality ? IMAGE_PERSONALITY : 0))
-		error = bad(image, "descriptors where none can be, or none where they must");
-	if (!error && domain->personality)
-		error = read_personality(image, domain);
-	if (!error)
-		error = store_read(domain->store, &image->in, &image->reader, image->report);
-	return error;
+	if (!image->fork)
+		return store_read(domain->store, &image->in, &image->reader, image->report);
+	from = (struct store *)(uintptr_t)bytes_u64(&image->in);
+	error = store_clone(from, &config, &copy);
+	if (error) {
+		report_say(image->report, UINT64_MAX, "fork: %s for a copy",
+			error == -ENOSPC ? "the bank has no room" : "no memory");
+		return error;
+	}
+	domain->store = copy;
+	return 0;
 }
 
 /* What the record says of the store, against the store. */
@@ -454,9 +353,10 @@ store_fault(struct domain *domain, const struct record *record)
 		return "an entry that its program has not";
 	if (!store_trapped(store, &trap))
 		trap = TRAP_NONE;
-	if (trap != record->stop.trap)
+	if (record->state == DOMAIN_STOPPED && trap != record->stop.trap)
 		return "a trap in the domain and none in its store, or the other way";
-	if (record->stop.reason == STOP_RETURNED && !store_idle(store))
+	if (record->state == DOMAIN_STOPPED && record->stop.reason == STOP_RETURNED &&
+		!store_idle(store))
 		return "a domain that returned and has not";
 	if (record->inits_begun == 0 && !store_idle(store))
 		return "a domain that runs before it began";
@@ -486,7 +386,7 @@ set_accounts(struct image *image, struct domain *domain, const struct record *re
 	line_limit(clock, &domain->meter.line,
 		record->flags & IMAGE_UNLIMITED ? GAS_NO_LIMIT : record->left);
 	if (!(record->flags & IMAGE_UNLIMITED) && record->left == GAS_NO_LIMIT)
-		return bad_at(image, record->start, "a line with more left than any limit");
+		return image_bad_at(image, record->start, "a line with more left than any limit");
 	line_reserve(clock, &domain->meter.line, record->reserve);
 	line_rate(clock, &domain->meter.line, record->rate);
 	domain->meter.line.used = record->used;
@@ -495,82 +395,79 @@ set_accounts(struct image *image, struct domain *domain, const struct record *re
 	domain->slice_left = record->slice_left;
 	domain->progress = record->progress;
 	domain->charged = record->charged;
-	/* What was opened under a key that is a hole here is not held here. */
-	if (domain->bank.own > record->own || (domain->bank.own < record->own && !image->holes)) {
-		report_say(image->report, (uint64_t)(record->start - image->in.base),
-			"image: a domain that says it holds %llu bytes and holds %llu",
-			(unsigned long long)record->own, (unsigned long long)domain->bank.own);
-		return -EINVAL;
-	}
-	domain->bank.peak = max_u64(record->peak, domain->bank.used);
 	return 0;
 }
+
+/* The part of the record that is read when all are made. */
+enum { GATE_BYTES = 1 + 4 + 5 * 4 + 8 + 8 + 4 * 5 + 4 + 4 };
 
 static int
 read_domain(struct image *image)
 {
+	struct domain_above above = *image->above;
 	struct record record = {0};
-	struct domain_above above = {0};
-	struct domain *domain;
+	struct image_owner *owner = &image->at[image->made];
+	const uint8_t *gate;
 	const char *fault;
 	int error;
 
 	take_record(&image->in, &record);
+	gate = bytes_take(&image->in, GATE_BYTES);
 	if (image->in.bad)
-		return bad(image, "it ends too early");
+		return image_bad(image, "it ends too early");
 	fault = record_fault(image, &record);
 	if (!fault && !is_in_order(image, &record))
 		fault = "a domain out of order";
 	if (fault)
-		return bad_at(image, record.start, fault);
-	if (image->made) {
-		above.parent = image->at[record.parent];
-		above.line = &above.parent->meter.line;
-		above.bank = &above.parent->bank;
-	}
+		return image_bad_at(image, record.start, fault);
+	if (image->made)
+		above.parent = image->at[record.parent].domain;
+	above.storeless = image->fork;
 	error = domain_make(image->world, &above, record.name, record.limit,
-		record.flags & IMAGE_STOP_WHEN_DRY, image->report, &domain);
+		record.flags & IMAGE_STOP_WHEN_DRY, image->report, &owner->domain);
 	if (error)
 		return error;
-	image->at[image->made++] = domain;
-	error = read_parts(image, domain, &record);
-	fault = error ? NULL : store_fault(domain, &record);
-	if (fault)
-		error = bad_at(image, record.start, fault);
+	image->made++;
+	owner->gate = bytes_in(gate, GATE_BYTES);
+	owner->own = record.own;
+	owner->peak = record.peak;
+	owner->flags = record.flags;
+	owner->state = record.state;
+	error = read_entry(image, owner->domain, &record);
 	if (!error)
-		error = pay_modules(image, domain);
+		error = read_store(image, owner->domain);
+	fault = error ? NULL : store_fault(owner->domain, &record);
+	if (fault)
+		error = image_bad_at(image, record.start, fault);
+	if (!error)
+		error = pay_modules(image, owner->domain);
 	if (error)
 		return error;
-	domain->instance = record.instance;
-	domain->inits_begun = record.inits_begun;
-	domain->entered = record.flags & IMAGE_ENTERED;
-	domain->stop = record.stop;
-	domain->mark = record.state == DOMAIN_READY;
-	return set_accounts(image, domain, &record);
+	owner->domain->instance = record.instance;
+	owner->domain->inits_begun = record.inits_begun;
+	owner->domain->entered = record.flags & IMAGE_ENTERED;
+	owner->domain->stop = record.stop;
+	return set_accounts(image, owner->domain, &record);
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */
 
-/* Every READY domain once; `mark` says who still has to come. */
+/* IMAGE2. What was opened under a key that is a hole here is not held here. */
 static int
-read_ready(struct image *image)
+check_banks(struct image *image)
 {
-	uint32_t expected = 0;
+	for (uint32_t i = 0; i < image->made; i++) {
+		const struct image_owner *owner = &image->at[i];
+		struct bank *bank = &owner->domain->bank;
 
-	for (uint32_t i = 0; i < image->domains; i++)
-		expected += image->at[i]->mark;
-	if (expected != image->ready)
-		return bad(image, "a ready queue that is not the ready domains");
-	for (uint32_t i = 0; i < image->ready; i++) {
-		const uint32_t index = bytes_u32(&image->in);
-
-		if (image->in.bad || index >= image->domains || !image->at[index]->mark)
-			return bad(image, "a ready queue that is not the ready domains");
-		image->at[index]->mark = 0;
-		domain_ready(image->at[index]);
+		if (bank->own > owner->own || (bank->own < owner->own && !image->holes)) {
+			report_say(image->report, UINT64_MAX,
+				"image: a domain that says it holds %llu bytes and holds %llu",
+				(unsigned long long)owner->own, (unsigned long long)bank->own);
+			return -EINVAL;
+		}
+		bank->peak = max_u64(owner->peak, bank->used);
 	}
-	if (bytes_left(&image->in))
-		return bad(image, "bytes after the last domain");
 	return 0;
 }
 
@@ -595,39 +492,102 @@ host_of(struct store_reader *reader, const struct import *import, const struct f
 static int
 read_all(struct image *image)
 {
-	int error = read_modules(image);
+	int error = image->fork ? 0 : read_modules(image);
 
 	for (uint32_t i = 0; !error && i < image->domains; i++)
 		error = read_domain(image);
-	return error ? error : read_ready(image);
+	if (!error)
+		error = image_get_grants(image);
+	if (!error)
+		error = image_get_objects(image);
+	if (!error)
+		error = image_get_gates(image);
+	if (!error)
+		error = image_get_links(image);
+	if (!error)
+		error = image_get_queues(image);
+	return error ? error : check_banks(image);
+}
+
+static int
+take_tables(struct image *image, uint8_t **ret_tables, uint64_t *ret_room)
+{
+	const uint64_t owners = image->domains * sizeof *image->at;
+	const uint64_t words = image->objects + 2 * (uint64_t)image->grants;
+	uint8_t *tables;
+
+	*ret_room = owners + words * sizeof(uint32_t);
+	tables = heap_take(&image->world->heap, *ret_room);
+	if (!tables) {
+		report_say(image->report, 40, "image: no memory for %u domains", image->domains);
+		return -ENOMEM;
+	}
+	*ret_tables = tables;
+	image->at = (struct image_owner *)(void *)tables;
+	image->objects_at = (uint32_t *)(void *)(tables + owners);
+	image->grants_at = image->objects_at + image->objects;
+	image->grants_of = image->grants_at + image->grants;
+	return 0;
+}
+
+static int
+read_image(struct image *image, struct domain **ret_domain)
+{
+	uint8_t *tables;
+	uint64_t room;
+	int error = take_tables(image, &tables, &room);
+
+	if (error)
+		return error;
+	error = read_all(image);
+	if (error && image->made)
+		domain_end(image->at[0].domain);
+	image_drop_grants(image);
+	if (!error) {
+		image_settle(image);
+		*ret_domain = image->at[0].domain;
+	}
+	heap_give(&image->world->heap, tables, room);
+	return error;
 }
 
 int
 image_read(struct world *world, const uint8_t *bytes, size_t count, struct report *report,
 	struct domain **ret_domain)
 {
+	static const struct domain_above nothing;
+
+	return image_read_below(world, &nothing, bytes, count, report, ret_domain);
+}
+
+int
+image_read_below(struct world *world, const struct domain_above *above, const uint8_t *bytes,
+	size_t count, struct report *report, struct domain **ret_domain)
+{
 	struct image image = {
 		.world = world,
+		.above = above,
 		.in = bytes_in(bytes, count),
 		.report = report,
 		.reader = {.module_of = module_of, .host_of = host_of},
 	};
-	int error = read_header(&image, bytes, count);
-	uint64_t room;
+	const int error = read_header(&image, bytes, count);
 
-	if (error)
-		return error;
-	room = image.domains * sizeof *image.at;
-	image.at = heap_take(&world->heap, room);
-	if (!image.at) {
-		report_say(report, 40, "image: no memory for %u domains", image.domains);
-		return -ENOMEM;
-	}
-	error = read_all(&image);
-	if (error && image.made)
-		domain_end(image.at[0]);
-	else if (!error)
-		*ret_domain = image.at[0];
-	heap_give(&world->heap, image.at, room);
-	return error;
+	return error ? error : read_image(&image, ret_domain);
+}
+
+int
+image_read_fork(struct world *world, const struct domain_above *above, const uint8_t *bytes,
+	size_t count, struct report *report, struct domain **ret_domain)
+{
+	struct image image = {
+		.world = world,
+		.above = above,
+		.in = bytes_in(bytes, count),
+		.report = report,
+		.fork = true,
+	};
+	const int error = read_counts(&image);
+
+	return error ? error : read_image(&image, ret_domain);
 }

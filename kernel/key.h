@@ -33,10 +33,15 @@ _Static_assert(sizeof(struct key) == 32, "a slot is half a cache line");
 enum {
 	KEY_VOID = 0,
 	KEY_VIEW = 4,   /* object: a domain; badge: its count of calls. Dies with that call */
+	KEY_NUMBER = 1, /* badge: the number */
 	KEY_START = 6,  /* object: a domain; badge: its maker's; rights: 0, or 1 + the function
 	                   that an order calls (no mask) */
 	KEY_RESUME = 7, /* object: a domain; badge: its count of calls. Moved, never copied */
 	KEY_DOMAIN = 8, /* object: a domain */
+	KEY_METER = 9,  /* body: struct meter */
+	KEY_PURSE = 10, /* body: struct purse */
+	KEY_BANK = 11,  /* body: struct bank */
+	KEY_GRANT = 29, /* body: the index of a grant */
 	KEY_SLOTS = 30, /* the invoker's own slots; in no slot itself */
 };
 

@@ -9,6 +9,8 @@
  * Source   design.md section 5, L1, L8, L9; KeyKOS meter keepers. */
 #pragma once
 
+#include <stddef.h>
+
 #include "kernel/key.h"
 #include "kernel/line.h"
 
@@ -29,6 +31,13 @@ struct meter {
 	struct domain *asked_by; /* whose run ended because of it; it goes on with the next */
 	uint64_t rent;        /* L8: gas per page and unit of gas, of the owner's pages */
 };
+
+/* Whose queue a domain is parked in. */
+static inline struct meter *
+meter_with_parked(struct queue *parked)
+{
+	return (struct meter *)(void *)((char *)parked - offsetof(struct meter, parked));
+}
 
 static inline struct meter *
 meter_of(struct line *line)

@@ -194,6 +194,23 @@ objects_end(struct world *world, struct bank *payer)
 		object_end(world, payer->objects);
 }
 
+void
+objects_turn(struct world *world, struct bank *payer)
+{
+	uint32_t at = payer->objects, turned = OBJECT_NONE;
+
+	while (at != OBJECT_NONE) {
+		struct object *object = &world->objects.at[at];
+		const uint32_t next = object->next;
+
+		object->next = turned;
+		object->prev = next;
+		turned = at;
+		at = next;
+	}
+	payer->objects = turned;
+}
+
 struct key
 object_key(struct world *world, uint32_t index, uint32_t rights)
 {

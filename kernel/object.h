@@ -59,6 +59,8 @@ void *object_body(struct world *world, const struct key *key);
 void object_end(struct world *world, uint32_t index);
 /* All that this bank itself paid for (not what banks below it did). */
 void objects_end(struct world *world, struct bank *payer);
+/* Its list the other way round. */
+void objects_turn(struct world *world, struct bank *payer);
 /* A key without a grant. */
 struct key object_key(struct world *world, uint32_t index, uint32_t rights);
 void objects_check(struct world *world); /* must() */

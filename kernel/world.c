@@ -365,6 +365,7 @@ world_close(struct world *world)
 		world->config.caps->world_end(world);
 	modules_free(world);
 	objects_done(&world->objects, &world->heap);
+	heap_give(&world->heap, world->scratch, world->scratch_room);
 	requests_done(&world->requests);
 	grants_done(&world->grants);
 	typebook_done(&world->book);

@@ -101,8 +101,21 @@ struct caps { /* caps/caps.c: const struct caps caps_all */
 	uint32_t kinds_count;
 	/* An order on a key that is usable. NULL: no key is served. */
 	enum order_end (*invoke)(struct invocation *inv);
-	/* An object goes; its body is freed after. NULL: nothing hangs on one. */
+	/* An object goes; its body is freed after. NULL: nothing hangs on one. A body
+	 * of zeroes must be well. */
 	void (*end)(struct world *world, uint8_t kind, void *body);
+
+	/* Objects in images: a body's size, its plain data, and its table of keys. Read:
+	 * total; what it stores more it charges to the payer. NULL: kinds have none. */
+	uint64_t (*object_bytes)(uint8_t kind); /* 0: of this kind there are none */
+	void (*object_write)(struct world *world, uint8_t kind, const void *body, struct sink *sink);
+	bool (*object_read)(struct world *world, uint8_t kind, struct bank *payer, void *body,
+		struct bytes_in *in);
+	struct key *(*object_keys)(uint8_t kind, void *body, uint32_t *ret_count);
+	/* The name under which the host gave a root grant; and back, GRANT_NONE if it is
+	 * not given here. */
+	const char *(*grant_name)(struct world *world, uint32_t grant);
+	uint32_t (*grant_find)(struct world *world, const char *name, uint32_t bytes);
 	const struct import_def *const *import_tables; /* NULL-terminated; each ends with a NULL name */
 	const struct personality *personality;
 	/* Frees what caps put under world_caps(); before the world's heap goes. May be NULL. */
@@ -191,6 +204,7 @@ struct domain {
 	bool poll;               /* its run returns when it waits */
 	bool held;               /* its strand was left waiting: it goes on when run again */
 	bool interrupted;        /* the host is told `stop` though it did not itself stop */
+	bool answered;           /* while it is read from an image: somebody has its resume key */
 	bool counted;            /* the call in progress has used its key */
 	uint32_t calls;          /* resume keys of another count are void */
 	struct queue callers;    /* who wait to be let in, first come first */
@@ -328,6 +342,7 @@ struct domain_above {
 	struct line *line;
 	struct bank *bank;
 	struct purse *purse;   /* pays too; NULL: none does */
+	bool storeless;        /* its store is made by the caller */
 };
 
 struct domain_config {
@@ -412,4 +427,14 @@ int image_write(struct world *world, struct domain *domain, struct sink *sink, b
  * borrowed for the modules in it. 0; -EINVAL (what and where); -ENOENT (a
  * module of a thin image that the world has not); -ENOSPC, -ENOMEM. */
 int image_read(struct world *world, const uint8_t *bytes, size_t count, struct report *report,
+	struct domain **ret_domain);
+/* The same, below what the restorer gives. Purses in it are empty; a caller of
+ * somebody outside hears GATE_FORKED. */
+int image_read_below(struct world *world, const struct domain_above *above, const uint8_t *bytes,
+	size_t count, struct report *report, struct domain **ret_domain);
+
+/* kernel/fork.c: a copy of the domain and all below it, that goes on as they will.
+ * They are brought to rest first and share their pages with the copy. 0; -EBUSY
+ * (one cannot come to rest), -ENOSPC, -ENOMEM. */
+int domain_fork(struct domain *domain, const struct domain_above *above, struct report *report,
 	struct domain **ret_domain);

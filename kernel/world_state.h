@@ -39,6 +39,8 @@ struct world {
 	struct objects objects;
 	struct domain *lost;    /* callers whose resume key is gone, not yet told */
 	struct mint mint;
+	uint8_t *scratch; /* of forks */
+	uint64_t scratch_room;
 	struct bank bank;
 	struct world_module *modules;
 	struct domain_place *places;
@@ -91,6 +93,7 @@ void call_rewind(struct domain *domain); /* its completion is dropped; it runs a
  * image_read(). Charged, placed, below `parent` (NULL: the world). */
 int domain_make(struct world *world, const struct domain_above *above, const char *name,
 	uint64_t bank_bytes, bool stop_when_dry, struct report *report, struct domain **ret_domain);
+struct store_config domain_store_config(struct domain *domain);
 /* All that was bought from the bank, and all banks below it, end. */
 void bank_clear(struct world *world, struct bank *bank);
 /* A copy of these arguments, charged; nothing of an entry is kept otherwise. */
