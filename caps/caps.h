@@ -84,6 +84,10 @@ struct caps_root_view {
  * one. False past the last. */
 bool caps_root_at(struct world *world, uint32_t index, struct caps_root_view *ret_view);
 
+/* Seeded generators among the roots from `first` on draw from this seed from now on:
+ * those that images brought, when many go on from one image. */
+void caps_reseed(struct world *world, uint32_t first, uint64_t seed);
+
 /* A broker cut was made on this root: nothing derived from it delivers more. */
 void caps_root_cut(struct world *world, const char *name);
 
@@ -132,6 +136,10 @@ int caps_kit(struct domain *domain, struct report *report); /* 0, -ENOSPC */
 int caps_default_entry(struct domain *domain);
 /* Each ended by a zero byte. -EINVAL, -ENOSPC. */
 int caps_set_args(struct domain *domain, const char *text, uint32_t bytes);
+/* Other arguments behind the first, for a domain that goes on from an image. -EBUSY:
+ * it has asked for its arguments already (words in the report); -ENOSPC; -ENOMEM. */
+int caps_wasi_args(struct domain *domain, const char *const *args, uint32_t count,
+	struct report *report);
 
 /* Did `stop_on_denied` end this domain (STOP_RETURNED with code 77)? */
 bool caps_denied_end(const struct domain *domain);

@@ -3,6 +3,7 @@
  * authority; and back, bound to what this world holds under the name. */
 #include "caps/state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A key as its root's name and what was narrowed since; and the place below
@@ -229,4 +230,28 @@ root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	like->mode &= DEVICE_FOR_READ | DEVICE_FOR_WRITE | DEVICE_APPENDING | DEVICE_DIRECTORY |
 		DEVICE_FOLLOW;
 	return bind_to(state, domain, (uint32_t)found, &imaged, OPENING_LOST, ret_key);
+}
+
+void
+caps_reseed(struct world *world, uint32_t first, uint64_t seed)
+{
+	struct caps_state *state = caps_state(world);
+
+	for (uint32_t i = first; state && i < state->roots_count; i++) {
+		struct root *root = &state->roots[i];
+		char text[40];
+		char *spec;
+		int bytes;
+
+		if (root->kind != KIND_entropy || root->flags & CAPS_REAL)
+			continue;
+		root->seed = seed;
+		bytes = snprintf(text, sizeof text, "random:seed=%llu", (unsigned long long)seed);
+		spec = heap_take(state->heap, (uint64_t)bytes + 1);
+		if (!spec)
+			continue; /* reports then name the old seed */
+		memcpy(spec, text, (size_t)bytes + 1);
+		heap_give(state->heap, root->spec, strlen(root->spec) + 1);
+		root->spec = spec;
+	}
 }

@@ -99,6 +99,7 @@ struct wasi {
 	struct wasi_name *names;
 	uint32_t names_count;
 	struct strings args, env;
+	bool args_seen; /* it asked for its arguments: others would not reach it */
 	int32_t clock_slot, entropy_slot;
 	bool stop_on_denied, denied_end;
 

@@ -41,12 +41,14 @@ strings_get(struct call *call, const struct strings *strings)
 enum call_end
 wasi_args_get(struct call *call, struct wasi *wasi)
 {
+	wasi->args_seen = true;
 	return strings_get(call, &wasi->args);
 }
 
 enum call_end
 wasi_args_sizes_get(struct call *call, struct wasi *wasi)
 {
+	wasi->args_seen = true;
 	return strings_sizes(call, &wasi->args);
 }
 

@@ -3,6 +3,7 @@
  *
  *   u32 version, u32 stage, u64 words[3]
  *   strings arguments, strings environment: u32 count, text
+ *   u8 1: it asked for its arguments
  *   u32 clock slot, u32 entropy slot (2^32 - 1: none), u64 jumped, u64 drawn
  *   u32 names;       each: text path, u32 slot
  *   u32 descriptors; each: u8 what and, unless closed, u8 preopen, u16 flags,
@@ -22,7 +23,7 @@
 
 #include <errno.h>
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* --- writing -------------------------------------------------------------------- */
 
@@ -148,6 +149,7 @@ wasi_image_write(struct domain *domain, struct sink *sink)
 		sink_u64(sink, wasi->words[i]);
 	write_strings(sink, &wasi->args);
 	write_strings(sink, &wasi->env);
+	sink_u8(sink, wasi->args_seen);
 	sink_u32(sink, (uint32_t)wasi->clock_slot);
 	sink_u32(sink, (uint32_t)wasi->entropy_slot);
 	sink_u64(sink, wasi->jumped_ns);
@@ -231,6 +233,7 @@ static int
 read_head(struct reading *r)
 {
 	struct wasi *wasi = r->wasi;
+	uint8_t seen;
 	int error;
 
 	if (bytes_u32(r->in) != VERSION)
@@ -243,6 +246,10 @@ read_head(struct reading *r)
 		error = read_strings(r, &wasi->env);
 	if (error)
 		return error;
+	seen = bytes_u8(r->in);
+	if (seen > 1)
+		return bad(r, "a truth value that is neither 0 nor 1");
+	wasi->args_seen = seen;
 	wasi->clock_slot = (int32_t)bytes_u32(r->in);
 	wasi->entropy_slot = (int32_t)bytes_u32(r->in);
 	wasi->jumped_ns = bytes_u64(r->in);

@@ -296,6 +296,34 @@ caps_wasi_setup(struct domain *domain, const struct wasi_config *config, struct 
 	return error;
 }
 
+int
+caps_wasi_args(struct domain *domain, const char *const *args, uint32_t count, struct report *report)
+{
+	struct wasi *wasi = wasi_of(domain);
+	struct strings old = wasi->args;
+	const char **all;
+	int error;
+
+	if (wasi->args_seen) {
+		report_say(report, UINT64_MAX, "it has asked for its arguments already, so others would not "
+			"reach it");
+		return -EBUSY;
+	}
+	all = heap_take(wasi->state->heap, ((uint64_t)count + 1) * sizeof *all);
+	if (!all)
+		return -ENOMEM;
+	all[0] = old.count ? old.bytes : "";
+	for (uint32_t i = 0; i < count; i++)
+		all[i + 1] = args[i];
+	error = strings_set(wasi, &wasi->args, all, count + 1, "arguments", report);
+	heap_give(wasi->state->heap, all, ((uint64_t)count + 1) * sizeof *all);
+	if (error)
+		wasi->args = old;
+	else
+		wasi_give(wasi, old.bytes, old.used);
+	return error;
+}
+
 bool
 caps_denied_end(const struct domain *domain)
 {

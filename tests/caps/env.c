@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* env.c - words, clocks, random bytes, ends, polls, sockets. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "caps/wasi.h"
 #include "tests/caps/bench.h"
 
 static struct bench b;
@@ -50,6 +52,69 @@ now(uint32_t id)
 {
 	cr_assert_eq(bench_call(&b, "clock_time_get", id, 0, OUT), 0);
 	return bench_word(&b, OUT, 8);
+}
+
+/* A copy of an image may get arguments of its own, until the program has asked. */
+Test(env, arguments_are_exchanged_until_they_are_asked_for)
+{
+	const char *const more[] = {"two words", "", "3"};
+	struct report report;
+
+	report_clear(&report);
+	cr_assert_eq(caps_wasi_args(&b.domain, more, 3, &report), 0);
+	cr_assert_eq(bench_call(&b, "args_sizes_get", OUT, OUT + 4), 0);
+	cr_assert_eq(bench_word(&b, OUT, 4), 4);
+	cr_assert_eq(bench_word(&b, OUT + 4, 4), 8 + 10 + 1 + 2);
+	cr_assert_eq(bench_call(&b, "args_get", P1, P2), 0);
+	cr_assert_eq(memcmp(b.memory + P2, "program\0two words\0\0003\0", 21), 0);
+	cr_assert_eq(caps_wasi_args(&b.domain, more, 1, &report), -EBUSY);
+	cr_assert(strstr(report.text, "asked for its arguments already"), "%s", report.text);
+	cr_assert_eq(bench_call(&b, "args_sizes_get", OUT, OUT + 4), 0);
+	cr_assert_eq(bench_word(&b, OUT, 4), 4, "and it keeps those it has");
+}
+
+Test(env, new_arguments_are_paid_for)
+{
+	static char large[70000];
+	const char *const more[] = {large};
+	const uint64_t used = b.domain.bank.used, limit = b.domain.bank.limit;
+	struct report report;
+
+	memset(large, 'x', sizeof large - 1);
+	report_clear(&report);
+	b.domain.bank.limit = used + 1000;
+	cr_assert_eq(caps_wasi_args(&b.domain, more, 1, &report), -ENOSPC);
+	cr_assert_eq(b.domain.bank.used, used);
+	b.domain.bank.limit = limit;
+	cr_assert_eq(bench_call(&b, "args_sizes_get", OUT, OUT + 4), 0);
+	cr_assert_eq(bench_word(&b, OUT, 4), 3, "it has the old ones");
+}
+
+static struct caps_root_view
+generator(void)
+{
+	struct caps_root_view view = {0};
+
+	for (uint32_t i = 0; caps_root_at(&b.world, i, &view); i++)
+		if (view.kind == KIND_entropy)
+			return view;
+	cr_assert_fail("no generator");
+	return view;
+}
+
+Test(env, copies_are_seeded_anew)
+{
+	uint8_t drawn[2][16];
+
+	for (uint64_t seed = 0; seed < 2; seed++) {
+		caps_reseed(&b.world, 0, 7 + seed);
+		entropy_draw(b.world.caps, &b.domain.slots[wasi_of(&b.domain)->entropy_slot], 0,
+			drawn[seed], 16);
+	}
+	cr_assert_neq(memcmp(drawn[0], drawn[1], 16), 0);
+	cr_assert_str_eq(generator().spec, "random:seed=8");
+	caps_reseed(&b.world, 100, 9); /* none from there on */
+	cr_assert_str_eq(generator().spec, "random:seed=8");
 }
 
 Test(env, the_virtual_clock_is_the_line)
