@@ -59,6 +59,17 @@ text resume-two "$KH" resume x.bin arg
 text inspect-two "$KH" inspect x.bin y.bin
 text inspect-neither "$KH" inspect --json x.bin
 text report-and-image "$KH" run --snapshot-on gas=- --report - x.bin
+text template-what "$KH" template frob
+text template-make "$KH" template make x x.bin
+text template-until "$KH" template make x x.bin --until never --templates t
+text template-name "$KH" template make ../x x.bin --until stdin
+text exec-what "$KH" exec
+text exec-missing "$KH" exec --templates t nothing
+text help-template "$KH" help template
+text help-exec "$KH" help exec
+text help-replay "$KH" help replay
+text replay-snapshot "$KH" replay --snapshot x x.bin
+text replay-none "$KH" replay x.bin
 text completion-which "$KH" completion tcsh
 
 many=

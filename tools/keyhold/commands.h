@@ -7,6 +7,8 @@
 
 int command_run(int argc, char **argv);
 int command_resume(int argc, char **argv);
+int command_template(int argc, char **argv);
+int command_exec(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_doctor(int argc, char **argv);

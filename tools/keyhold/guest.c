@@ -13,6 +13,7 @@
 #include "tools/keyhold/pen.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/tape.h"
+#include "tools/keyhold/until.h"
 
 enum { TEXT_MAX = 512, MOUNTS_MAX = RECORD_KEYS_MAX };
 
@@ -157,6 +158,29 @@ make_domain(struct worker *worker, const struct wasi_config *wasi)
 
 /* --- going on from an image ----------------------------------------------------- */
 
+/* `exec`: one of many that go on from one image, with its own arguments, gas and
+ * random numbers. */
+static void
+make_own(struct worker *worker)
+{
+	const struct start *start = &worker->start;
+	int r = 0;
+
+	if (start->args_count > 1 && !start->invoke)
+		r = caps_wasi_args(worker->domain, start->args + 1, start->args_count - 1, &worker->report);
+	if (r) {
+		worker->report.offset = UINT64_MAX;
+		worker_refuse(worker, r == -EBUSY ? EXIT_USAGE : r == -ENOSPC ? EXIT_KILLED : EXIT_FAULT,
+			"%s: %s%s", start->program, worker->report.text[0] ? worker->report.text : "no memory",
+			r == -EBUSY ? "; take the template earlier: --until call:N" : "");
+	}
+	if (start->gas != GAS_NO_LIMIT)
+		line_limit(world_clock(worker->world), &worker->domain->meter.line, start->gas);
+	for (uint32_t i = 0; i < start->roots_count; i++)
+		if (start->roots[i].role == ROLE_ENTROPY && !(start->roots[i].root.flags & CAPS_REAL))
+			caps_reseed(worker->world, start->roots_count, start->roots[i].root.seed);
+}
+
 static void
 read_image(struct worker *worker)
 {
@@ -183,7 +207,9 @@ read_image(struct worker *worker)
 				(unsigned long long)domain->bank.used);
 		domain->bank.limit = start->mem_bytes;
 	}
-	if (start->gas && start->gas != GAS_NO_LIMIT)
+	if (start->flags & START_EXEC)
+		make_own(worker);
+	else if (start->gas && start->gas != GAS_NO_LIMIT)
 		domain_feed(domain, start->gas);
 }
 
@@ -309,7 +335,7 @@ poked(void *user)
 		return again_poked(worker) || worker->pokes;
 	if (worker->pokes)
 		tape_stop(worker);
-	return worker->pokes != 0;
+	return worker->pokes != 0 || until_reached(worker);
 }
 
 /* Until it stops by itself (true) or we are asked to stop it. */
@@ -321,7 +347,12 @@ run(struct worker *worker)
 	domain_start(worker->domain);
 	for (;;) {
 		if (world_run(worker->world, worker->domain, true) == DOMAIN_STOPPED) {
-			if (worker->domain->stop.reason != STOP_YIELDED)
+			if (until_reached(worker) || (worker->start.until == UNTIL_EXPORT &&
+				worker->domain->stop.reason == STOP_STEPPED && until_step(worker)))
+				return false;
+			if (worker->domain->stop.reason != STOP_YIELDED &&
+				!(worker->start.until == UNTIL_EXPORT &&
+					worker->domain->stop.reason == STOP_STEPPED))
 				return true;
 			domain_start(worker->domain); /* nobody drives it but us: go on */
 		}
@@ -372,7 +403,7 @@ stopped(struct worker *worker)
 }
 
 static struct device *
-device_of(struct worker *worker)
+device_below(struct worker *worker)
 {
 	if (worker->start.flags & START_REPLAY)
 		return again_open(worker);
@@ -381,11 +412,17 @@ device_of(struct worker *worker)
 	return client_device(worker->client);
 }
 
+static struct device *
+device_of(struct worker *worker)
+{
+	return until_device(worker, device_below(worker));
+}
+
 static void
 open_world(struct worker *worker)
 {
 	struct world_config config = {.host = worker->host, .device = device_of(worker),
-		.caps = &caps_all, .executor = EXECUTOR_FAST, .poked = poked, .user = worker};
+		.caps = until_caps(worker, &caps_all), .executor = EXECUTOR_FAST, .poked = poked, .user = worker};
 
 	if (worker->start.flags & START_SWITCH || !executor_present(EXECUTOR_FAST))
 		config.executor = EXECUTOR_SWITCH;
@@ -401,7 +438,8 @@ run_new(struct worker *worker, bool *ret_stopped)
 	static uint64_t slots[PARAMS_MAX];
 	const struct module *module =
 		store_instance(worker->domain->store, worker->domain->instance)->module;
-	const struct export *before = exported_func(module, "_initialize");
+	const struct export *before = worker->start.flags & START_RESUME
+		? NULL : exported_func(module, "_initialize"); /* an image has it behind it */
 	uint32_t func = 0, count = 0;
 	const bool has_entry = choose_entry(worker, module, &func, slots, &count);
 
@@ -418,6 +456,17 @@ run_new(struct worker *worker, bool *ret_stopped)
 	*ret_stopped = run(worker);
 }
 
+/* A library whose initialisation is over: whoever goes on from it calls an export. */
+static bool
+is_idle_reactor(const struct worker *worker)
+{
+	const struct module *module =
+		store_instance(worker->domain->store, worker->domain->instance)->module;
+
+	return !exported_func(module, "_start") && !worker->start.invoke &&
+		worker->domain->stop.reason == STOP_RETURNED;
+}
+
 /* Somebody asked: it comes to a point where an image can be made of it. */
 static void
 asked(struct worker *worker)
@@ -427,7 +476,7 @@ asked(struct worker *worker)
 	if (replay)
 		(void)again_freeze(worker);
 	domain_quiesce(worker->domain);
-	worker->record.end = RECORD_ASKED;
+	worker->record.end = until_reached(worker) && !worker->pokes ? RECORD_UNTIL : RECORD_ASKED;
 	if (replay)
 		return;
 	if (worker->pokes & POKE_KEEP)
@@ -459,15 +508,18 @@ guest_run(struct worker *worker)
 	worker->gas_before = worker->domain->gas_guest + worker->domain->gas_host;
 	if (start->stop_after)
 		store_step_after(worker->domain->store, start->stop_after);
-	if (start->flags & START_RESUME)
+	until_begin(worker);
+	if (start->flags & START_RESUME && !start->invoke)
 		by_itself = run(worker);
 	else
 		run_new(worker, &by_itself);
+	if (by_itself && start->until == UNTIL_EXPORT && is_idle_reactor(worker))
+		worker->record.end = RECORD_UNTIL;
 	if (by_itself && replay)
 		again_stopped(worker);
-	if (by_itself)
+	if (by_itself && worker->record.end != RECORD_UNTIL)
 		stopped(worker);
-	else
+	else if (!by_itself)
 		asked(worker);
 	if (replay)
 		again_close(worker);

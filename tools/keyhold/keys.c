@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +166,22 @@ add_default(struct launch *launch, enum start_role role, const char *text)
 	return add_spec(launch, &spec);
 }
 
+/* Copies of one image must not draw the same numbers. The report names the seed, so
+ * that one of them can be had again. */
+static int
+add_fresh_seed(struct launch *launch)
+{
+	char text[40];
+	uint32_t seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+		say_error("no random seed from this machine: give one: --random seed=N");
+		return EXIT_FAULT;
+	}
+	snprintf(text, sizeof(text), "random:seed=%u", seed);
+	return add_default(launch, ROLE_ENTROPY, text);
+}
+
 int
 keys_read(struct launch *launch)
 {
@@ -192,7 +209,9 @@ keys_read(struct launch *launch)
 	/* An image brings its own virtual clock and seed; a real one is a key. */
 	if (!r && !(launch->start.flags & START_RESUME))
 		r = add_default(launch, ROLE_CLOCK, "clock:virtual");
-	if (!r && !(launch->start.flags & START_RESUME))
+	if (!r && launch->start.flags & START_EXEC)
+		r = add_fresh_seed(launch);
+	else if (!r && !(launch->start.flags & START_RESUME))
 		r = add_default(launch, ROLE_ENTROPY, "random:seed=0");
 	return r;
 }

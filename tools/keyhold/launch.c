@@ -34,7 +34,8 @@ static int
 read_amounts(struct launch *launch)
 {
 	const struct options *options = launch->options;
-	const bool resume = launch->start.flags & START_RESUME;
+	const bool exec = launch->start.flags & START_EXEC;
+	const bool resume = launch->start.flags & START_RESUME && !exec;
 	const char *gas = options_value(options, resume ? OPTION_GAS_MORE : OPTION_GAS);
 	const char *mem = options_value(options, OPTION_MEM);
 	const char *timeout = options_value(options, OPTION_TIMEOUT);
@@ -169,7 +170,8 @@ read_arguments(struct launch *launch)
 	}
 	if (start->flags & START_REPLAY)
 		launch->other = options->rest[1];
-	if (start->flags & (START_RESUME | START_LOOK) && options->rest_count > 1) {
+	if (start->flags & (START_RESUME | START_LOOK) && !(start->flags & START_EXEC) &&
+		options->rest_count > 1) {
 		say_error("%s takes one file; \"%s\" is one too many%s", command_rows[options->command].text,
 			options->rest[1],
 			start->flags & START_RESUME ? " (the guest's arguments are in its image)" : "");
@@ -224,6 +226,35 @@ read_until(struct launch *launch)
 	return 0;
 }
 
+/* stdin, export:F, call:N. */
+static int
+read_until_template(struct launch *launch)
+{
+	const char *until = options_value(launch->options, OPTION_UNTIL_TEMPLATE);
+	struct report report = {.offset = UINT64_MAX};
+	struct start *start = &launch->start;
+
+	if (!strcmp(until, "stdin")) {
+		start->until = UNTIL_STDIN;
+	} else if (!strncmp(until, "export:", 7) && until[7]) {
+		start->until = UNTIL_EXPORT;
+		start->until_name = until + 7;
+	} else if (!strncmp(until, "call:", 5)) {
+		start->until = UNTIL_CALL;
+		if (units_count(until + 5, &report, &start->until_count))
+			return wrong("until", &report);
+	} else {
+		say_error("--until %s: stdin, export:F or call:N", until);
+		return EXIT_USAGE;
+	}
+	if (start->until == UNTIL_CALL && !start->until_count) {
+		say_error("--until call:0: the first call is call:1");
+		return EXIT_USAGE;
+	}
+	launch->images[WHEN_UNTIL].name = strdup(launch->options->keep);
+	return launch->images[WHEN_UNTIL].name ? 0 : EXIT_FAULT;
+}
+
 static int
 read_options(struct launch *launch)
 {
@@ -238,6 +269,8 @@ read_options(struct launch *launch)
 	for (uint32_t i = 0; !r && i < launch->options->count; i++)
 		if (launch->options->found[i].option == OPTION_SNAPSHOT_ON)
 			r = read_image_option(launch, launch->options->found[i].value);
+	if (!r && options_has(launch->options, OPTION_UNTIL_TEMPLATE))
+		r = read_until_template(launch);
 	if (!r && launch->start.flags & START_REPLAY)
 		r = read_until(launch);
 	else if (!r && !(launch->start.flags & START_LOOK))
@@ -560,6 +593,7 @@ name_guest(struct launch *launch)
 static int
 run(struct launch *launch)
 {
+	uint64_t begun_ns;
 	int r = read_options(launch);
 
 	if (!r)
@@ -570,9 +604,11 @@ run(struct launch *launch)
 		return r;
 	if (launch->timeout_ns)
 		broker_deadline(launch->broker, now_ns() + launch->timeout_ns);
+	begun_ns = now_ns();
 	r = serve(launch);
 	if (r)
 		return r;
+	launch->run_ns = now_ns() - begun_ns;
 	if (launch->outcome.recorded)
 		(void)record_read(launch->outcome.record, launch->outcome.record_bytes, &launch->record);
 	if (launch->start.flags & START_REPLAY && launch->record)

@@ -51,6 +51,7 @@ struct launch {
 	int other_fd;
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t gas_limit;  /* run: as given */
+	uint64_t run_ns;     /* how long its worker lived */
 	struct broker *broker;
 	int signals_fd;
 
@@ -69,6 +70,9 @@ struct launch {
 
 /* `flags` are enum start_flag of the caller's choice; rest[0] is the file. */
 int launch(const struct options *options, uint32_t flags);
+
+/* template.c: what came of making one; the exit status. */
+int template_verdict(const struct launch *launch, int status);
 
 /* keys.c. 0 or an exit status, words said. */
 int keys_read(struct launch *launch);   /* options -> keys */

@@ -20,7 +20,7 @@ static const char nothing_said[] =
 	"  keyhold hello.wasm                                 its streams are yours, nothing more\n"
 	"  keyhold run --dir data:ro --gas 5G --report r.json job.wasm ARGS..\n"
 	"  keyhold run --gas 1M --snapshot-on gas=- job.wasm | keyhold resume --gas +1G -\n"
-	"Commands: run, resume, replay, inspect, doctor, completion, version, help.\n"
+	"Commands: run, resume, template, exec, replay, inspect, doctor, completion, help.\n"
 	"All options of a command: keyhold help run. What a program wants: keyhold inspect FILE.\n"
 	"What this machine allows, and what to do about the rest: keyhold doctor.\n";
 
@@ -86,6 +86,10 @@ dispatch(enum command command, int argc, char **argv)
 		return command_run(argc, argv);
 	case COMMAND_RESUME:
 		return command_resume(argc, argv);
+	case COMMAND_TEMPLATE:
+		return command_template(argc, argv);
+	case COMMAND_EXEC:
+		return command_exec(argc, argv);
 	case COMMAND_REPLAY:
 		return command_replay(argc, argv);
 	case COMMAND_INSPECT:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define IN(NAME) (1u << COMMAND_##NAME)
+#define IN_RUNS  (IN(RUN) | IN(RESUME) | IN(TEMPLATE) | IN(EXEC))
 #define IN_ALL   ((1u << COMMAND_COUNT) - 1)
 #define MANY     OPTION_MANY
 #define ALIAS    OPTION_ALIAS

@@ -60,6 +60,7 @@ struct options {
 	enum command command;
 	struct option_found *found; /* in the order given */
 	uint32_t count;
+	const char *keep;  /* template make: the file its image goes to; NULL: none */
 	char **rest; /* NULL-terminated; a part of argv */
 	int rest_count;
 };

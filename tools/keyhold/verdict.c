@@ -149,7 +149,7 @@ say_kept(const struct launch *launch, enum start_when when, const char *option)
 	const char *name = launch->images[when].name;
 	char amount[UNITS_TEXT_MAX];
 
-	if (launch->start.flags & START_REPLAY)
+	if (launch->start.flags & START_REPLAY || options_has(launch->options, OPTION_UNTIL_TEMPLATE))
 		return; /* what was kept then, was then */
 	if (record->image == IMAGE_WRITTEN && !strcmp(name, "-"))
 		say_more("kept   %s bytes on standard output, for: keyhold resume%s -",
@@ -441,6 +441,8 @@ verdict(struct launch *launch)
 	}
 	if (kept)
 		status = kept;
+	else if (options_has(launch->options, OPTION_UNTIL_TEMPLATE))
+		status = template_verdict(launch, status);
 	r = taping_end(launch, status);
 	if (r)
 		status = r;

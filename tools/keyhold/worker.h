@@ -3,6 +3,7 @@
  *
  *   worker.c   start block, arena, program bytes -> the walls -> READY
  *   guest.c    world, keys, domain, steps -> the record
+ *   until.c    stops it where a template is to be taken
  *   pen.c      what the worker itself writes: an image, a journal
  *   tape.c     a run recorded; again.c: a recorded run had again
  *   invoke.c   words <-> values of the guest's types
