@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/pages.h"
 #include "kernel/wasm/engine.h"
 #include "tests/support/fake_host.h"
 
@@ -43,6 +44,7 @@ struct twin {
 	struct fake_host host;
 	struct heap heap;
 	struct typebook book;
+	struct pages pages;
 	struct module *module;
 	struct binding *bindings;
 	struct twin_config config;
@@ -110,12 +112,18 @@ image_write(struct side *side)
 
 /* --- stores ------------------------------------------------------------------------- */
 
+static struct store_config
+side_config(struct twin *twin, struct side *side, enum executor executor)
+{
+	return (struct store_config){.heap = &twin->heap, .book = &twin->book,
+		.storage = &side->purse.storage, .pages = &twin->pages, .executor = executor,
+		.stack_slots_max = STACK_SLOTS};
+}
+
 static bool
 side_open(struct twin *twin, struct side *side, enum executor executor)
 {
-	const struct store_config config = {.heap = &twin->heap, .book = &twin->book,
-		.storage = &side->purse.storage, .executor = executor,
-		.stack_slots_max = STACK_SLOTS};
+	const struct store_config config = side_config(twin, side, executor);
 
 	side->purse = (struct purse){{purse_take, purse_give}, STORAGE_BYTES};
 	side->executor = executor;
@@ -171,6 +179,27 @@ side_move(struct twin *twin, struct side *side)
 		abort();
 	}
 	store_check(side->store);
+}
+
+/* Replaces the side's store by a copy of it, in the other executor: charged the
+ * same, as if the purse were a new one. */
+static void
+side_copy(struct twin *twin, struct side *side)
+{
+	const uint64_t left = side->purse.left;
+	const struct store_config config = side_config(twin, side, other(side->executor));
+	struct store *copy;
+
+	side->purse.left = STORAGE_BYTES;
+	if (store_clone(side->store, &config, &copy))
+		abort();
+	same("what a copy is charged", side->purse.left, left);
+	store_free(side->store);
+	same("what the original gives back", side->purse.left, STORAGE_BYTES);
+	side->purse.left = left;
+	side->store = copy;
+	side->executor = other(side->executor);
+	store_check(copy);
 }
 
 /* What an import of the module is given. */
@@ -259,11 +288,15 @@ side_run(struct twin *twin, struct side *side, bool stops)
 	for (;;) {
 		store_step_after(side->store,
 			stops && stopped < twin->config.stops ? twin->config.period : 0);
+		if (store_warm(side->store))
+			abort();
 		store_run(side->store, twin->config.gas - side->used, &side->result);
 		side->used += side->result.used;
 		if (side->result.end == EXEC_STEPPED) {
-			stopped++;
-			side_move(twin, side);
+			if (stopped++ % 2)
+				side_copy(twin, side);
+			else
+				side_move(twin, side);
 		} else if (side->result.end != EXEC_HOST || !answer(side)) {
 			break;
 		}
@@ -360,6 +393,7 @@ twin_run(const uint8_t *bytes, size_t count, struct twin_config config, bool mus
 	fake_host_init(&twin->host);
 	heap_init(&twin->heap, &twin->host.host);
 	typebook_init(&twin->book, &twin->heap);
+	pages_init(&twin->pages, &twin->heap);
 	loaded = module_load(&twin->heap, &twin->book, bytes, count, &report, &twin->module) == 0;
 	if (!loaded && (must_load || !report.text[0] || report.offset > count)) {
 		fprintf(stderr, "refused: %s at %llu\n", report.text,
@@ -378,6 +412,8 @@ twin_run(const uint8_t *bytes, size_t count, struct twin_config config, bool mus
 	free(twin->stopped.image.bytes);
 	module_free(twin->module);
 	typebook_done(&twin->book);
+	same("pages kept", twin->pages.used, 0);
+	pages_done(&twin->pages);
 	same("bytes kept", twin->heap.bytes_used, 0);
 	heap_done(&twin->heap);
 	same("reservations kept", twin->host.reservations, 0);

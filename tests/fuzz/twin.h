@@ -3,8 +3,8 @@
  *
  * Does     loads it; if it is valid, makes an instance in two stores and calls
  *          its exports in both: one straight in one executor; the other stopped
- *          at every few safepoints, written as bytes and read into a fresh
- *          store in the other executor each time. Ends, gas, results, traps and
+ *          at every few safepoints, and by turns written as bytes and read into
+ *          a fresh store, or copied, in the other executor each time. Ends, gas, results, traps and
  *          the bytes of the whole state must be equal.
  * Errors   aborts on a difference: the fuzzer keeps the input. */
 #pragma once
