@@ -22,7 +22,8 @@ struct host {
 	/* Gives a whole reservation back. */
 	void (*release)(struct host *host, void *base, uint64_t bytes);
 	/* Drops the contents of part of one: it reads as zero again, and its
-	 * storage is the host's again. 4 KiB aligned. */
+	 * storage is the host's again. 4 KiB aligned. Of the page store's pages too:
+	 * what these read as afterwards is nobody's business. */
 	void (*discard)(struct host *host, void *base, uint64_t bytes);
 	/* The page store: `count` pages, mapped once for good; NULL if too many. Asked
 	 * again for more it answers the same address. */

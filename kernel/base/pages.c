@@ -19,30 +19,30 @@ pages_done(struct pages *pages)
 {
 	must(PAGES3, !pages->used);
 	for (uint32_t i = 0; i < pages->chunks; i++)
-		heap_give(pages->heap, pages->holders[i], CHUNK_BYTES);
-	heap_give(pages->heap, pages->holders, pages->chunks_room * sizeof *pages->holders);
+		heap_give(pages->heap, pages->chunk[i].holders, CHUNK_BYTES);
+	heap_give(pages->heap, pages->chunk, pages->chunks_room * sizeof *pages->chunk);
 	pages_init(pages, pages->heap);
 }
 
 static bool
 chunk_add(struct pages *pages)
 {
-	uint32_t *chunk;
+	uint32_t *holders;
 
 	if (pages->chunks == pages->chunks_room) {
 		const uint32_t is = pages->chunks_room, room = is ? is * 2 : CHUNKS_FIRST;
-		uint32_t **holders = heap_resize(pages->heap, pages->holders,
-			is * sizeof *holders, room * sizeof *holders);
+		struct pages_chunk *chunk = heap_resize(pages->heap, pages->chunk,
+			is * sizeof *chunk, room * sizeof *chunk);
 
-		if (!holders)
+		if (!chunk)
 			return false;
-		pages->holders = holders;
+		pages->chunk = chunk;
 		pages->chunks_room = room;
 	}
-	chunk = heap_take(pages->heap, CHUNK_BYTES);
-	if (!chunk)
+	holders = heap_take(pages->heap, CHUNK_BYTES);
+	if (!holders)
 		return false;
-	pages->holders[pages->chunks++] = chunk;
+	pages->chunk[pages->chunks++] = (struct pages_chunk){.holders = holders};
 	return true;
 }
 
@@ -89,14 +89,28 @@ pages_take(struct pages *pages, const void *bytes)
 	}
 	*pages_held(pages, page) = 1;
 	pages->used++;
+	pages->chunk[page / PAGES_CHUNK].used++;
+	pages->chunk[page / PAGES_CHUNK].written++;
 	memcpy(pages->base + (uint64_t)page * HOST_PAGE_BYTES, bytes, HOST_PAGE_BYTES);
 	return page;
+}
+
+/* What is in it means nothing; its pages stay in the list of free ones. */
+static void
+chunk_discard(struct pages *pages, uint32_t first)
+{
+	const uint32_t end = first + PAGES_CHUNK < pages->room ? first + PAGES_CHUNK : pages->room;
+	struct host *host = pages->heap->host;
+
+	host->discard(host, pages->base + (uint64_t)first * HOST_PAGE_BYTES,
+		(uint64_t)(end - first) * HOST_PAGE_BYTES);
 }
 
 void
 pages_drop(struct pages *pages, uint32_t page)
 {
 	uint32_t *holders = pages_held(pages, page);
+	struct pages_chunk *chunk = &pages->chunk[page / PAGES_CHUNK];
 
 	must(PAGES2, !(*holders & PAGES_FREE));
 	if (--*holders)
@@ -104,12 +118,16 @@ pages_drop(struct pages *pages, uint32_t page)
 	*holders = PAGES_FREE | pages->free;
 	pages->free = page;
 	pages->used--;
+	if (--chunk->used || chunk->written < PAGES_KEPT)
+		return;
+	chunk->written = 0;
+	chunk_discard(pages, page / PAGES_CHUNK * PAGES_CHUNK);
 }
 
 void
 pages_check(const struct pages *pages)
 {
-	uint32_t used = 0, free = 0;
+	uint32_t used = 0, free = 0, by_chunk = 0;
 
 	for (uint32_t page = 1; page < pages->fresh; page++)
 		used += !(*pages_held(pages, page) & PAGES_FREE);
@@ -119,5 +137,7 @@ pages_check(const struct pages *pages)
 		must(PAGES1, next & PAGES_FREE && free < pages->fresh);
 		page = next & ~PAGES_FREE;
 	}
-	must(PAGES1, used == pages->used && used + free + 1 == pages->fresh);
+	for (uint32_t i = 0; i < pages->chunks; i++)
+		by_chunk += pages->chunk[i].used;
+	must(PAGES1, used == by_chunk && used == pages->used && used + free + 1 == pages->fresh);
 }

@@ -5,7 +5,9 @@
  * Callers  kernel/wasm (cold memories), whoever keeps bytes in pages.
  * Never    looks for equal pages, writes one that is held, or waits. Zero pages
  *          are not stored: index 0 stands for them all, and for "no page".
- * Grows    in steps, as far as the host has pages; what it grew to stays.
+ * Grows    in steps, as far as the host has pages. A chunk that nobody holds a
+ *          page of any more is the host's again, but for a few pages: a call of
+ *          the host each time would cost more than they do.
  *
  * PAGES1   a page is held by somebody or in the list of free ones.
  * PAGES2   only a page that is held is read, shared or dropped.
@@ -20,13 +22,18 @@
 
 struct heap;
 
-enum { PAGES_CHUNK = 1024 };
+enum { PAGES_CHUNK = 1024, PAGES_KEPT = 64 };
 #define PAGES_FREE UINT32_C(0x80000000)
+
+struct pages_chunk {
+	uint32_t *holders; /* of each page; PAGES_FREE | the next free one */
+	uint32_t used, written; /* pages held; pages written since the host had it whole */
+};
 
 struct pages {
 	struct heap *heap;
 	uint8_t *base;          /* of page 0, which is never used */
-	uint32_t **holders;     /* by chunk: of each page; PAGES_FREE | the next free one */
+	struct pages_chunk *chunk;
 	uint32_t chunks, chunks_room;
 	uint32_t room;          /* pages that the host has given, page 0 with them */
 	uint32_t fresh;         /* this one and those above it were never used */
@@ -49,7 +56,7 @@ static inline uint32_t *
 pages_held(const struct pages *pages, uint32_t page)
 {
 	must(PAGES2, page && page < pages->fresh);
-	return &pages->holders[page / PAGES_CHUNK][page % PAGES_CHUNK];
+	return &pages->chunk[page / PAGES_CHUNK].holders[page % PAGES_CHUNK];
 }
 
 static inline uint32_t

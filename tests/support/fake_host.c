@@ -67,8 +67,12 @@ fake_release(struct host *host, void *base, uint64_t bytes)
 static void
 fake_discard(struct host *host, void *base, uint64_t bytes)
 {
-	(void)host;
+	struct fake_host *fake = (struct fake_host *)host;
+
 	memset(base, 0, (size_t)bytes);
+	if ((uint8_t *)base >= fake->store && fake->store &&
+		(uint8_t *)base < fake->store + fake->store_pages * HOST_PAGE_BYTES)
+		fake->store_discarded += bytes;
 }
 
 static uint8_t *

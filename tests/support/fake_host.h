@@ -20,6 +20,7 @@ struct fake_host {
 	uint64_t fail_after;    /* the n-th reserve from now fails; 0: never */
 	uint8_t *store;         /* pages(): address space of `store_pages`, at the first call */
 	uint64_t store_pages;
+	uint64_t store_discarded; /* bytes of it, so far */
 	uint64_t store_pages_max; /* what it will be; 0: FAKE_STORE_PAGES, 1: no store */
 };
 

@@ -131,6 +131,34 @@ Test(pages, are_held_as_often_as_they_were_shared)
 	finish();
 }
 
+/* A chunk that nobody holds a page of; not again and again for a page or two. */
+Test(pages, that_nobody_holds_are_the_hosts_again)
+{
+	static uint32_t held[3 * PAGES_CHUNK];
+
+	open_store(0);
+	for (uint32_t i = 1; i < 3 * PAGES_CHUNK; i++)
+		held[i] = take(i);
+	for (uint32_t i = PAGES_CHUNK; i < 2 * PAGES_CHUNK - 1; i++)
+		pages_drop(&pages, held[i]);
+	cr_assert_eq(host.store_discarded, 0, "one is left");
+	pages_drop(&pages, held[2 * PAGES_CHUNK - 1]);
+	cr_assert_eq(host.store_discarded, PAGES_CHUNK * HOST_PAGE_BYTES);
+	for (uint32_t i = 0; i < PAGES_KEPT - 1; i++)
+		pages_drop(&pages, take(i));
+	cr_assert_eq(host.store_discarded, PAGES_CHUNK * HOST_PAGE_BYTES);
+	pages_drop(&pages, take(1));
+	cr_assert_eq(host.store_discarded, 2 * PAGES_CHUNK * HOST_PAGE_BYTES);
+	pages_check(&pages);
+	for (uint32_t i = 1; i < 3 * PAGES_CHUNK; i++) {
+		if (i >= PAGES_CHUNK && i < 2 * PAGES_CHUNK)
+			continue;
+		cr_assert(has(held[i], i), "its neighbours are as they were");
+		pages_drop(&pages, held[i]);
+	}
+	finish();
+}
+
 Test(pages, without_memory_for_their_counts_there_are_none)
 {
 	open_store(0);
