@@ -282,10 +282,13 @@ store_map(struct arena *arena, const struct host_linux_config *config, struct re
 	if (!config->store_bytes)
 		return 0;
 	store = mmap(NULL, config->store_bytes, PROT_READ | PROT_WRITE, flags, config->store_fd, 0);
+	if (store == MAP_FAILED && config->store_fd < 0)
+		return 0; /* nothing is ever cold */
 	if (store == MAP_FAILED) {
 		report_say(report, UINT64_MAX, "mapping the page store: %s", strerror(errno));
 		return -errno;
 	}
+	(void)madvise(store, config->store_bytes, MADV_NOHUGEPAGE); /* as for the arena */
 	arena->store = store;
 	arena->store_bytes = config->store_bytes;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* host_linux.h - struct host on one arena and one memfd, both mapped before
+/* host_linux.h - struct host on one arena and one page store, mapped before
  * the walls go up; afterwards only madvise(MADV_DONTNEED) is called.
  *
  * The arena is address space without storage (private, anonymous, no reserve):
@@ -16,8 +16,9 @@
 struct host_linux_config {
 	uint64_t bank_bytes;  /* the root bank's limit */
 	uint64_t arena_bytes; /* 0: from bank_bytes */
-	int store_fd;         /* the page store's memfd; -1: anonymous memory. Borrowed. */
-	uint64_t store_bytes;
+	int store_fd;         /* the page store's memfd, borrowed, whose pages are never given
+	                         back; -1: anonymous memory, which may be refused: no store */
+	uint64_t store_bytes; /* 0: no store */
 };
 
 int host_linux_open(const struct host_linux_config *config, struct report *report,

@@ -202,6 +202,33 @@ Test(host_linux, pages_fill_hot_memory_by_copy)
 	cr_assert_eq(store[3 * PAGE], 13, "a copy");
 }
 
+/* Pages of an anonymous store are given back; one that is refused is none. */
+Test(host_linux, a_store_without_a_file_gives_its_pages_back)
+{
+	const struct host_linux_config config = {
+		.arena_bytes = 1 << 20, .store_fd = -1, .store_bytes = 64 * PAGE};
+	uint8_t *store;
+
+	cr_assert_eq(host_linux_open(&config, &report, &host, &arena_bytes), 0);
+	store = host->pages(host, 64);
+	cr_assert_not_null(store);
+	memset(store, 7, 64 * PAGE);
+	host->discard(host, store + 8 * PAGE, 8 * PAGE);
+	cr_assert_eq(store[8 * PAGE - 1], 7);
+	cr_assert_eq(store[8 * PAGE], 0);
+	cr_assert_eq(store[16 * PAGE], 7);
+}
+
+Test(host_linux, a_store_that_is_refused_is_none)
+{
+	const struct host_linux_config config = {
+		.arena_bytes = 1 << 20, .store_fd = -1, .store_bytes = UINT64_C(1) << 50};
+
+	cr_assert_eq(host_linux_open(&config, &report, &host, &arena_bytes), 0, "%s", report.text);
+	cr_assert_null(host->pages(host, 1));
+	cr_assert_not_null(host->reserve(host, PAGE));
+}
+
 Test(host_linux, releasing_what_is_no_reservation_is_our_fault, .signal = SIGABRT)
 {
 	uint8_t *base;
