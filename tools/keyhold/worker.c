@@ -19,6 +19,7 @@
 _Static_assert((int)WALLS_RING_FD == (int)WIRE_FD_RING, "the filter lets the ring through");
 
 enum { ARENA_LEAST_BYTES = 64 << 20 };
+static const uint64_t store_most_bytes = UINT64_C(1) << 40;
 
 static struct worker the_worker; /* one a process */
 static uint8_t record_bytes[WIRE_RECORD_BYTES];
@@ -169,6 +170,8 @@ prepare(struct worker *worker)
 	host.store_bytes = client_store_bytes(worker->client);
 	if (host.store_bytes)
 		host.store_fd = WIRE_FD_STORE;
+	else /* a cold page is one of some memory, which a bank paid for */
+		host.store_bytes = min_u64(host.bank_bytes, store_most_bytes);
 	if (host_linux_open(&host, &worker->report, &worker->host, &arena_bytes))
 		give_up(worker, "no address space for the guest: ");
 }
