@@ -181,6 +181,7 @@ is_over(enum call_end end)
 	case CALL_DRY:
 	case CALL_YIELD:
 	case CALL_FULL:
+	case CALL_AGAIN:
 	case CALL_STALLED:
 	case CALL_GONE:
 		break;

@@ -467,6 +467,8 @@ domain_slot(struct domain *domain, const struct key *key)
 uint8_t *
 domain_mem(struct domain *domain, uint64_t at, uint64_t bytes)
 {
+	if (store_is_cold(domain->store) && store_warm(domain->store))
+		return NULL;
 	return store_mem_at(domain->store, domain->instance, at, bytes);
 }
 

@@ -332,6 +332,37 @@ resume_caller(struct world *world, const struct key *key)
 											: NULL;
 }
 
+/* --- views ------------------------------------------------------------------------------- */
+
+struct domain *
+view_caller(struct world *world, const struct key *key)
+{
+	struct domain *caller = resume_caller(world, key); /* the same count of calls */
+
+	return caller && caller->wait == WAIT_IMPORT ? caller : NULL;
+}
+
+uint64_t
+view_bytes(struct domain *caller)
+{
+	const struct instance *instance;
+
+	domain_pending(caller);
+	instance = store_instance(caller->store, caller->pending.instance);
+	return instance->memory ? instance->memory->bytes : 0;
+}
+
+uint8_t *
+view_mem(struct domain *caller, uint64_t at, uint64_t bytes)
+{
+	domain_pending(caller);
+	if (store_is_cold(caller->store) && store_warm(caller->store))
+		return NULL;
+	return store_mem_at(caller->store, caller->pending.instance, at, bytes);
+}
+
+/* --- callers that nobody will answer --------------------------------------------------------- */
+
 /* Told later, one after the other: an answer may throw away a key that another
  * waits for, and so on, as far down as guests like. */
 void
@@ -623,6 +654,8 @@ ended(struct invocation *inv, enum order_end end, uint32_t at, uint32_t result)
 		return CALL_STALLED;
 	case ORDER_GONE:
 		return CALL_GONE;
+	case ORDER_AGAIN:
+		return CALL_AGAIN;
 	}
 	must(GATE4, false);
 	return CALL_TRAP;
@@ -756,7 +789,10 @@ argument_trap(struct call *call)
 	return CALL_TRAP;
 }
 
-/* Replies, once, and then stands available. progress: the reply is done. */
+enum { REPLY_DONE = -1 };
+
+/* Replies, once, and then stands available. progress: the order's own, in the
+ * place of the reply, until it is done. */
 static enum call_end
 reply_wait_import(struct call *call)
 {
@@ -775,13 +811,13 @@ reply_wait_import(struct call *call)
 	inv.order = letter.rc;
 	if (letter_ready(call, &letter) != GATE_OK || gather(&inv, &letter) != GATE_OK)
 		return argument_trap(call);
-	if (!domain->progress && !key_is_void(&inv.key)) {
+	if (domain->progress != (uint64_t)REPLY_DONE && !key_is_void(&inv.key)) {
 		const enum order_end end = perform(&inv);
 
 		if (end != ORDER_DONE)
 			return ended(&inv, end, at, 0);
 	}
-	domain->progress = 1;
+	domain->progress = (uint64_t)REPLY_DONE;
 	domain->counted = false;
 	queue_drop(domain);
 	domain->state = DOMAIN_AVAILABLE;

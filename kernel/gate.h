@@ -93,6 +93,11 @@ struct key slot_key(const struct domain *domain, uint32_t slot);
 /* Checks grant and limits, counts a use; GATE_OK or why not. */
 enum gate_rc key_usable(struct world *world, const struct key *key, uint64_t bytes);
 
+/* The domain that stands in the import which this view came with, and its memory
+ * there; NULL when that call is over, or beyond the end. */
+struct domain *view_caller(struct world *world, const struct key *key);
+uint8_t *view_mem(struct domain *caller, uint64_t at, uint64_t bytes);
+uint64_t view_bytes(struct domain *caller);
 /* The caller that this resume key would answer; NULL when it is void. */
 struct domain *resume_caller(struct world *world, const struct key *key);
 /* Wakes a domain that is CALLING, with this answer. */

@@ -121,6 +121,9 @@ answer_call(struct domain *domain)
 	case CALL_STALLED:
 	case CALL_GONE:
 		return false;
+	case CALL_AGAIN:
+		domain_ready(domain); /* behind the others */
+		return false;
 	case CALL_DRY:
 		tree_dry(domain, domain->stop.need);
 		return false;

@@ -310,6 +310,7 @@ world_open(const struct world_config *config)
 	line_limit(&world->clock, &world->meter.line, GAS_NO_LIMIT);
 	meter_init(&world->void_meter, &world->meter.line);
 	objects_init(&world->objects);
+	purse_init(&world->void_purse, &world->mint, NULL);
 	bank_init(&world->bank, NULL, BANK_NO_LIMIT);
 	if (!imports_list(world)) {
 		world_close(world);
@@ -417,6 +418,12 @@ struct mint *
 world_mint(struct world *world)
 {
 	return &world->mint;
+}
+
+struct purse *
+world_void_purse(struct world *world)
+{
+	return &world->void_purse;
 }
 
 struct heap *

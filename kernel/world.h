@@ -51,6 +51,8 @@ enum call_end {
 	                 again from the top when the domain is started again */
 	CALL_STALLED, /* somebody else answers later; the domain's state says what it waits for */
 	CALL_GONE,    /* the domain is no more */
+	CALL_AGAIN,   /* a piece of a long call is done (domain->progress); it runs again from
+	                 the top when its turn comes */
 	CALL_FULL,    /* call_take() said no and the domain stops when dry: it stops out of
 	                 storage, and the call runs again from the top when started */
 };
@@ -63,6 +65,7 @@ enum order_end {
 	ORDER_FULL,    /* call_take() said no, and the domain stops when dry */
 	ORDER_STALLED, /* gate_enter(), domain_run_order() ...: somebody else answers, later */
 	ORDER_GONE,    /* the invoker itself is no more */
+	ORDER_AGAIN,   /* a piece is done (domain->progress): it runs again from the top */
 };
 
 /* An import that caps serve. `sig` as "iil:i": params, colon, results; i I f F
@@ -182,6 +185,7 @@ struct domain {
 	enum domain_state state;
 	struct stop stop;
 	bool stop_when_dry;
+	bool closed;         /* its bytes and keys are readable by nobody inside */
 	struct store *store;
 	uint32_t instance;   /* the program's */
 	/* What it does next when nothing is on its stack: each instance is initialised
@@ -292,6 +296,8 @@ void **world_caps(struct world *world);
 struct heap *world_heap(struct world *world);
 struct grants *world_grants(struct world *world);
 struct mint *world_mint(struct world *world);
+/* Always empty: what those have to pay with whose purse ended. */
+struct purse *world_void_purse(struct world *world);
 
 /* A line that ends: those below it are dry from then on. */
 void world_line_bury(struct world *world, struct line *line);
@@ -399,7 +405,7 @@ void domain_feed(struct domain *domain, uint64_t gas); /* adds to its line's lim
 int domain_slots_room(struct domain *domain, uint32_t count);
 /* What a domain pays for a module: all of it, whoever else has it. */
 uint64_t domain_module_cost(const struct module *module);
-/* [at, at + bytes) of its program's memory, or NULL. */
+/* [at, at + bytes) of its program's memory, which is hot then; or NULL. */
 uint8_t *domain_mem(struct domain *domain, uint64_t at, uint64_t bytes);
 /* The results of the import that it stopped at (STOP_CALLED), 8 bytes each. 0;
  * -EINVAL: it does not stand there, or they do not fit its type. */

@@ -41,6 +41,7 @@ struct world {
 	struct mint mint;
 	uint8_t *scratch; /* of forks */
 	uint64_t scratch_room;
+	struct purse void_purse;
 	struct bank bank;
 	struct world_module *modules;
 	struct domain_place *places;
