@@ -30,6 +30,10 @@ static enum order_end (*const invokes[KIND_COUNT])(struct invocation *inv) = {
 static enum order_end
 invoke(struct invocation *inv)
 {
+	enum order_end end;
+
+	if (!forwarded(inv, &end))
+		return end;
 	return invokes[inv->key.kind] ? invokes[inv->key.kind](inv) : orders_invoke(inv);
 }
 
@@ -37,6 +41,9 @@ static void (*const ends[KIND_COUNT])(struct world *world, void *body) = {
 	[KIND_module] = program_end,
 	[KIND_meter] = meter_object_end,
 	[KIND_grant] = grant_object_end,
+	[KIND_segment] = segment_end,
+	[KIND_bank] = bank_object_end,
+	[KIND_purse] = purse_object_end,
 };
 
 static void

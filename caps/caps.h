@@ -134,6 +134,9 @@ enum { CAPS_KIT_CREATOR, CAPS_KIT_METER, CAPS_KIT_BANK, CAPS_KIT_SELF, CAPS_KIT_
 int caps_kit(struct domain *domain, struct report *report); /* 0, -ENOSPC */
 /* Its _start, if it has one that takes nothing, is what it does after initialisation. */
 int caps_default_entry(struct domain *domain);
+/* A purse with new money, as the host has it to give. -ENOMEM; -EOVERFLOW: all
+ * money of the world would not fit 64 bits. */
+int caps_mint(struct world *world, uint64_t gas, struct key *ret_key);
 /* Each ended by a zero byte. -EINVAL, -ENOSPC. */
 int caps_set_args(struct domain *domain, const char *text, uint32_t bytes);
 /* Other arguments behind the first, for a domain that goes on from an image. -EBUSY:

@@ -77,7 +77,7 @@ creator_above(struct invocation *inv, struct domain_above *ret_above)
 {
 	enum rc rc;
 
-	*ret_above = (struct domain_above){.parent = inv->domain};
+	*ret_above = (struct domain_above){.parent = inv->domain, .purse = inv->domain->purse};
 	rc = sent_line(inv, 1, &ret_above->line);
 	return rc == RC_OK ? sent_bank(inv, 2, &ret_above->bank) : rc;
 }

@@ -113,6 +113,8 @@ memory_of(struct invocation *inv, uint64_t bytes, uint8_t **ret_at)
 
 	if (!child)
 		return RC_VOID;
+	if (child->closed) /* who writes at will can make it tell */
+		return RC_OPAQUE;
 	if (bytes > MESSAGE_TEXT_MAX)
 		return RC_BAD_WORD;
 	*ret_at = domain_mem(child, inv->in.words[0], bytes);
@@ -149,6 +151,8 @@ order_domain_key_get(struct invocation *inv)
 
 	if (!child)
 		return gate_rc(inv, RC_VOID);
+	if (child->closed)
+		return gate_rc(inv, RC_OPAQUE);
 	if (inv->in.words[0] >= SLOTS_MAX)
 		return gate_rc(inv, RC_BAD_WORD);
 	key = slot_key(child, (uint32_t)inv->in.words[0]);
@@ -218,16 +222,20 @@ order_domain_entry(struct invocation *inv)
 	return answer_key(inv, key);
 }
 
-/* The parts have a place in the table of objects from when they are first asked for. */
+/* The parts have a place in the table of objects from when they are first asked
+ * for. Who may not change the domain may not change them: so nobody raises its
+ * own limits with a key to itself. */
 static enum order_end
 answer_part(struct invocation *inv, struct domain *child, enum kind_id kind, uint32_t *object,
 	void *body)
 {
+	const uint32_t lost = inv->key.rights & RIGHT_write ? 0 : RIGHT_write | RIGHT_end;
+
 	if (*object == OBJECT_NONE)
 		*object = object_borrow(inv->world, (uint8_t)kind, &child->bank, body);
 	if (*object == OBJECT_NONE)
 		return gate_rc(inv, RC_NO_SPACE);
-	return answer_key(inv, object_key(inv->world, *object, kind_rights(kind)));
+	return answer_key(inv, object_key(inv->world, *object, kind_rights(kind) & ~lost));
 }
 
 enum order_end
@@ -253,7 +261,7 @@ order_domain_pay_with(struct invocation *inv)
 {
 	struct domain *child = key_domain(inv);
 	struct key key;
-	struct purse *purse = NULL;
+	struct purse *purse = inv->domain->purse; /* nobody gets rid of paying by himself */
 	enum rc rc = RC_OK;
 
 	if (!child)
@@ -269,6 +277,17 @@ order_domain_pay_with(struct invocation *inv)
 	if (rc == RC_OK)
 		domain_pay_with(child, purse);
 	return gate_rc(inv, rc);
+}
+
+enum order_end
+order_domain_close(struct invocation *inv)
+{
+	struct domain *child = key_domain(inv);
+
+	if (!child)
+		return gate_rc(inv, RC_VOID);
+	child->closed = true;
+	return gate_rc(inv, RC_OK);
 }
 
 /* --- arguments ---------------------------------------------------------------------------- */

@@ -50,3 +50,9 @@ grant_object_end(struct world *world, void *body)
 	(void)world_cut(world, *grant);
 	grant_drop(world_grants(world), *grant);
 }
+
+enum order_end
+order_grant_end(struct invocation *inv)
+{
+	return end_object(inv);
+}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kit.c - what a domain needs to have domains of its own, and what it begins with. */
+/* kit.c - what a domain needs to have domains of its own, and what it begins with.
+ *
+ * With its keys it can make things below itself and look; it cannot raise its own
+ * limits, which are whoever gave it them to raise. */
 #include <errno.h>
 #include <string.h>
 
@@ -15,7 +18,7 @@ put_part(struct domain *domain, uint32_t slot, enum kind_id kind, uint32_t *obje
 		*object = object_borrow(domain->world, (uint8_t)kind, &domain->bank, body);
 	if (*object == OBJECT_NONE)
 		return false;
-	key = object_key(domain->world, *object, kind_rights(kind));
+	key = object_key(domain->world, *object, RIGHT_make | RIGHT_read);
 	slot_put(domain, slot, &key);
 	return true;
 }
@@ -38,7 +41,7 @@ caps_kit(struct domain *domain, struct report *report)
 	}
 	key = object_key(domain->world, creator, kind_rights(KIND_creator));
 	slot_put(domain, CAPS_KIT_CREATOR, &key);
-	self.rights = kind_rights(KIND_domain);
+	self.rights = RIGHT_make | RIGHT_read | RIGHT_end;
 	slot_put(domain, CAPS_KIT_SELF, &self);
 	return 0;
 }

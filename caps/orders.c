@@ -120,3 +120,24 @@ answer_object(struct invocation *inv, struct bank *payer, enum kind_id kind, uin
 	*ret_key = object_key(inv->world, index, kind_rights(kind));
 	return answer_key(inv, *ret_key);
 }
+
+uint8_t *
+text_kept(struct world *world)
+{
+	return caps_state(world)->piece;
+}
+
+enum order_end
+end_object(struct invocation *inv)
+{
+	if (!object_of(inv->world, &inv->key))
+		return gate_rc(inv, RC_VOID);
+	object_end(inv->world, inv->key.object);
+	return gate_rc(inv, RC_OK);
+}
+
+bool
+key_is_copied(const struct key *key)
+{
+	return key->kind != KIND_resume;
+}

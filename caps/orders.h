@@ -33,5 +33,14 @@ enum order_end answer_text(struct invocation *inv, const void *text, uint64_t by
 enum order_end answer_object(struct invocation *inv, struct bank *payer, enum kind_id kind,
 	uint64_t bytes, void **ret_body, struct key *ret_key);
 
+/* A place for an answer's text; MESSAGE_TEXT_MAX bytes, until it is delivered. */
+uint8_t *text_kept(struct world *world);
+/* The object of the invoked key ends. */
+enum order_end end_object(struct invocation *inv);
+/* Whether it can lie in an object: a resume key cannot, it only moves. */
+bool key_is_copied(const struct key *key);
+/* kind_forwarder.c: inv->key is what the order is for; false: *ret_end is its end. */
+bool forwarded(struct invocation *inv, enum order_end *ret_end);
+
 /* All rights that a kind's orders ask for. */
 uint32_t kind_rights(enum kind_id kind);

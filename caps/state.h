@@ -80,8 +80,10 @@ struct caps_state {
 	uint32_t openings_count, openings_room, openings_free; /* free: UINT32_MAX ends */
 	struct hole *holes;
 	uint32_t holes_count, holes_room;
+	uint64_t brands; /* so many sealers were made */
 	char words[REPORT_BYTES_MAX]; /* of an order that is about to be answered */
-	uint8_t *piece; /* DEVICE_PIECE_BYTES: where scattered writes are gathered */
+	uint8_t *piece; /* DEVICE_PIECE_BYTES: where scattered writes, and texts of answers, are
+	                   gathered; of use until the order or call is over */
 };
 
 /* Made when first asked for; NULL: no memory. */
