@@ -67,7 +67,8 @@ segment_end(struct world *world, void *body)
 
 	for (uint64_t i = 0; i < pieces_of(segment->bytes); i++)
 		heap_give(world_heap(world), segment->pieces[i], piece_bytes(segment->bytes, i));
-	bank_give(segment->payer, segment->charged);
+	if (segment->payer)
+		bank_give(segment->payer, segment->charged);
 }
 
 /* --- bytes --------------------------------------------------------------------------- */

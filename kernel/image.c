@@ -132,7 +132,7 @@ flags_of(const struct domain *domain)
 		(domain->personality ? IMAGE_PERSONALITY : 0) | (domain->poll ? IMAGE_POLL : 0) |
 		(domain->held ? IMAGE_HELD : 0) | (domain->counted ? IMAGE_COUNTED : 0) |
 		(domain->interrupted ? IMAGE_INTERRUPTED : 0) |
-		(domain->meter.told ? IMAGE_TOLD : 0));
+		(domain->meter.told ? IMAGE_TOLD : 0) | (domain->closed ? IMAGE_CLOSED : 0));
 }
 
 static void

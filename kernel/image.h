@@ -43,7 +43,8 @@ enum image_domain_flag {
 	IMAGE_COUNTED = 1 << 7,
 	IMAGE_INTERRUPTED = 1 << 8,
 	IMAGE_TOLD = 1 << 9,
-	IMAGE_DOMAIN_FLAGS = (1 << 10) - 1,
+	IMAGE_CLOSED = 1 << 10,
+	IMAGE_DOMAIN_FLAGS = (1 << 11) - 1,
 };
 
 enum { IMAGE_NOWHERE = UINT32_MAX };

@@ -434,6 +434,7 @@ get_gate(struct image *image, struct image_owner *owner)
 	domain->counted = owner->flags & IMAGE_COUNTED;
 	domain->interrupted = owner->flags & IMAGE_INTERRUPTED;
 	domain->meter.told = owner->flags & IMAGE_TOLD;
+	domain->closed = owner->flags & IMAGE_CLOSED;
 	if (runner) {
 		if (runner->runs || runner == domain)
 			return image_bad(image, "a domain that runs two, or itself");

@@ -311,6 +311,7 @@ world_open(const struct world_config *config)
 	meter_init(&world->void_meter, &world->meter.line);
 	objects_init(&world->objects);
 	purse_init(&world->void_purse, &world->mint, NULL);
+	world->void_purse.object = OBJECT_NONE;
 	bank_init(&world->bank, NULL, BANK_NO_LIMIT);
 	if (!imports_list(world)) {
 		world_close(world);
