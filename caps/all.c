@@ -44,6 +44,7 @@ static void (*const ends[KIND_COUNT])(struct world *world, void *body) = {
 	[KIND_segment] = segment_end,
 	[KIND_bank] = bank_object_end,
 	[KIND_purse] = purse_object_end,
+	[KIND_image] = image_object_end,
 };
 
 static void

@@ -221,6 +221,13 @@ enum kh_order {
 	KH_SLOTS_SAME = 5,
 	KH_SLOTS_DERIVE = 6,
 	KH_SLOTS_SENSE = 7,
+	KH_DOMAIN_FREEZE = 12,
+	KH_DOMAIN_FORK = 13,
+	KH_CREATOR_THAW = 3,
+	KH_CREATOR_READ = 4,
+	KH_IMAGE_SIZE = 1,
+	KH_IMAGE_READ = 2,
+	KH_IMAGE_END = 3,
 
 	/* What keepers and servers are sent by the kernel. */
 	KH_ORDER_IMPORT = (int)0xffff0001,

@@ -7,9 +7,8 @@
 #include "kernel/prices.h"
 #include "kernel/tree.h"
 
-/* What is wrong, kept until the answer is delivered. */
-static const char *
-words_kept(struct world *world, const struct report *report)
+const char *
+caps_words(struct world *world, const struct report *report)
 {
 	struct caps_state *state = caps_state(world);
 
@@ -44,7 +43,7 @@ order_creator_load(struct invocation *inv)
 		return end;
 	object_end(inv->world, key.object);
 	inv->out.keys[0] = (struct key){0};
-	(void)answer_text(inv, words_kept(inv->world, &report), strlen(report.text));
+	(void)answer_text(inv, caps_words(inv->world, &report), strlen(report.text));
 	return gate_rc(inv, error == -ENOSPC || error == -ENOMEM ? RC_NO_SPACE : RC_BAD_WORD);
 }
 
@@ -73,13 +72,13 @@ sent_line(struct invocation *inv, unsigned index, struct line **ret_line)
 }
 
 enum rc
-creator_above(struct invocation *inv, struct domain_above *ret_above)
+creator_above(struct invocation *inv, unsigned first, struct domain_above *ret_above)
 {
 	enum rc rc;
 
 	*ret_above = (struct domain_above){.parent = inv->domain, .purse = inv->domain->purse};
-	rc = sent_line(inv, 1, &ret_above->line);
-	return rc == RC_OK ? sent_bank(inv, 2, &ret_above->bank) : rc;
+	rc = sent_line(inv, first, &ret_above->line);
+	return rc == RC_OK ? sent_bank(inv, first + 1, &ret_above->bank) : rc;
 }
 
 enum order_end
@@ -93,7 +92,7 @@ creator_make(struct invocation *inv, struct module *module, struct domain **ret_
 	};
 	char name[DOMAIN_NAME_BYTES] = "";
 	struct report report;
-	enum rc rc = creator_above(inv, &config.above);
+	enum rc rc = creator_above(inv, 1, &config.above);
 	int error;
 
 	*ret_domain = NULL;
@@ -116,7 +115,7 @@ creator_make(struct invocation *inv, struct module *module, struct domain **ret_
 		caps_default_entry(*ret_domain);
 		return answer_key(inv, key);
 	}
-	(void)answer_text(inv, words_kept(inv->world, &report), strlen(report.text));
+	(void)answer_text(inv, caps_words(inv->world, &report), strlen(report.text));
 	return gate_rc(inv, error == -ENOSPC || error == -ENOMEM ? RC_NO_SPACE : RC_BAD_WORD);
 }
 

@@ -17,6 +17,7 @@ program_load(struct world *world, struct program *program, struct bank *payer,
 	program->charged = domain_module_cost(module);
 	if (!bank_take(payer, program->charged)) {
 		world_module_drop(world, module);
+		world_modules_sweep(world);
 		report_say(report, UINT64_MAX, "storage: the module needs %llu bytes",
 			(unsigned long long)program->charged);
 		return -ENOSPC;
@@ -35,4 +36,5 @@ program_end(struct world *world, void *body)
 		return;
 	bank_give(program->payer, program->charged);
 	world_module_drop(world, program->module);
+	world_modules_sweep(world);
 }

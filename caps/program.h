@@ -23,8 +23,11 @@ enum { CREATOR_STOP_WHEN_DRY = 1 << 0 };
 int program_load(struct world *world, struct program *program, struct bank *payer,
 	const uint8_t *bytes, uint64_t count, struct report *report);
 
-/* What a message to a creator or factory says of the new domain's place. */
-enum rc creator_above(struct invocation *inv, struct domain_above *ret_above);
+/* What a message says of a new domain's place: the keys to a meter and a bank from
+ * the first on; void: the invoker's own. */
+enum rc creator_above(struct invocation *inv, unsigned first, struct domain_above *ret_above);
+/* What is wrong, kept until the answer is delivered. */
+const char *caps_words(struct world *world, const struct report *report);
 /* A domain of this module as the message says; answers with its key. */
 enum order_end creator_make(struct invocation *inv, struct module *module,
 	struct domain **ret_domain);

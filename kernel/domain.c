@@ -174,6 +174,7 @@ add_instances(struct domain *domain, const struct domain_config *config, struct 
 			return error;
 		}
 	}
+	domain_hold_modules(domain);
 	domain->instance = instances[config->preloads_count];
 	return 0;
 }
@@ -219,6 +220,24 @@ end_call(struct domain *domain)
 	call_rewind(domain);
 }
 
+void
+domain_hold_modules(struct domain *domain)
+{
+	for (; domain->modules_held < store_instances(domain->store); domain->modules_held++)
+		world_module_hold(store_instance(domain->store, domain->modules_held)->module);
+}
+
+static void
+store_end(struct domain *domain)
+{
+	if (!domain->store)
+		return;
+	for (uint32_t i = 0; i < domain->modules_held; i++)
+		world_module_drop(domain->world, store_instance(domain->store, i)->module);
+	store_free(domain->store);
+	world_modules_sweep(domain->world);
+}
+
 /* Half-built ones too. It has nothing below it. */
 static void
 end_one(struct domain *domain)
@@ -232,8 +251,7 @@ end_one(struct domain *domain)
 	queue_drop(domain);
 	if (domain->personality)
 		caps->personality->end(domain);
-	if (domain->store)
-		store_free(domain->store);
+	store_end(domain);
 	domain_forget_entry(domain);
 	heap_give(&world->heap, domain->slots, domain->slots_count * sizeof *domain->slots);
 	domain_pay_with(domain, NULL);

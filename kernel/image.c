@@ -123,14 +123,16 @@ write_stop(const struct domain *domain, enum domain_state state, struct sink *si
 }
 
 static uint16_t
-flags_of(const struct domain *domain)
+flags_of(const struct image_out *out, const struct domain *domain)
 {
 	return (uint16_t)((domain->stop_when_dry ? IMAGE_STOP_WHEN_DRY : 0) |
 		(domain->has_entry ? IMAGE_HAS_ENTRY : 0) |
 		(domain->entered ? IMAGE_ENTERED : 0) |
 		(domain->meter.line.unlimited ? IMAGE_UNLIMITED : 0) |
-		(domain->personality ? IMAGE_PERSONALITY : 0) | (domain->poll ? IMAGE_POLL : 0) |
-		(domain->held ? IMAGE_HELD : 0) | (domain->counted ? IMAGE_COUNTED : 0) |
+		(domain->personality ? IMAGE_PERSONALITY : 0) |
+		(domain->poll ? IMAGE_POLL : 0) |
+		(image_domain(out, domain->leaf_of) != IMAGE_NOWHERE ? IMAGE_HELD : 0) |
+		(domain->counted ? IMAGE_COUNTED : 0) |
 		(domain->interrupted ? IMAGE_INTERRUPTED : 0) |
 		(domain->meter.told ? IMAGE_TOLD : 0) | (domain->closed ? IMAGE_CLOSED : 0));
 }
@@ -167,7 +169,7 @@ write_gate(struct image_out *out, const struct domain *domain)
 	sink_u32(sink, image_domain(out, domain->entering));
 	sink_u32(sink, image_domain(out, domain->serving));
 	sink_u32(sink, image_domain(out, domain->runner));
-	sink_u32(sink, image_domain(out, domain->leaf));
+	sink_u32(sink, image_domain(out, domain->leaf_of));
 	sink_u64(sink, domain->word_in);
 	sink_u64(sink, domain->meter.rent);
 	image_put_meter(out, domain == out->top ? NULL : meter_of(domain->meter.line.superior));
@@ -205,7 +207,7 @@ write_domain(struct image_out *out, struct domain *domain)
 
 	sink_u32(sink, domain == out->top ? IMAGE_NOWHERE : domain->parent->mark);
 	sink_put(sink, domain->name, sizeof domain->name);
-	sink_u16(sink, flags_of(domain));
+	sink_u16(sink, flags_of(out, domain));
 	sink_u8(sink, (uint8_t)image_state(out, domain));
 	write_stop(domain, image_state(out, domain), sink);
 	write_accounts(domain, sink);

@@ -106,7 +106,7 @@ struct image {
 	const struct domain_above *above; /* what the restorer gives */
 	struct bytes_in in;
 	struct report *report;
-	bool thin, fork;
+	bool thin, fork, copied; /* copied: the bytes go */
 	uint32_t modules, domains, ready, objects, grants;
 	struct image_owner *at; /* domains in the order of the image */
 	uint32_t made;

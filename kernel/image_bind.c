@@ -403,7 +403,7 @@ get_gate(struct image *image, struct image_owner *owner)
 {
 	struct domain *domain = owner->domain;
 	struct bytes_in *in = &owner->gate;
-	struct domain *callee, *entering, *serving, *runner, *leaf;
+	struct domain *callee, *entering, *serving, *runner, *holder;
 	uint32_t purse, grant;
 	int error;
 
@@ -411,7 +411,7 @@ get_gate(struct image *image, struct image_owner *owner)
 	domain->calls = bytes_u32(in);
 	if (!get_domain(image, in, &callee) || !get_domain(image, in, &entering) ||
 		!get_domain(image, in, &serving) || !get_domain(image, in, &runner) ||
-		!get_domain(image, in, &leaf) || domain->wait >= WAIT_COUNT)
+		!get_domain(image, in, &holder) || domain->wait >= WAIT_COUNT)
 		return image_bad(image, "a domain that waits for none of this image");
 	domain->word_in = bytes_u64(in);
 	domain->meter.rent = bytes_u64(in);
@@ -430,7 +430,6 @@ get_gate(struct image *image, struct image_owner *owner)
 		domain_pay_with(domain, standing(image, purse, KEY_PURSE));
 	domain->state = (enum domain_state)owner->state;
 	domain->poll = owner->flags & IMAGE_POLL;
-	domain->held = owner->flags & IMAGE_HELD;
 	domain->counted = owner->flags & IMAGE_COUNTED;
 	domain->interrupted = owner->flags & IMAGE_INTERRUPTED;
 	domain->meter.told = owner->flags & IMAGE_TOLD;
@@ -441,12 +440,10 @@ get_gate(struct image *image, struct image_owner *owner)
 		domain->runner = runner;
 		runner->runs = domain;
 	}
-	if (leaf) {
-		if (leaf->leaf_of)
-			return image_bad(image, "a strand that is held twice");
-		domain->leaf = leaf;
-		leaf->leaf_of = domain;
-	}
+	if ((owner->flags & IMAGE_HELD) != (holder ? IMAGE_HELD : 0u))
+		return image_bad(image, "a strand that is held by nobody");
+	if (holder)
+		tree_hold(holder, domain);
 	if (serving) {
 		if (serving->served)
 			return image_bad(image, "a domain that is served twice");

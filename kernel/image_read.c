@@ -132,9 +132,13 @@ load_module(struct image *image, const uint8_t *hash, const uint8_t *bytes, uint
 			hash[1], hash[2], hash[3]);
 		return -ENOENT;
 	}
-	error = world_module(image->world, bytes, (size_t)count, image->report, &module);
+	error = image->copied
+		? world_module_copy(image->world, bytes, count, image->report, &module)
+		: world_module(image->world, bytes, (size_t)count, image->report, &module);
 	if (error)
 		return error;
+	if (image->copied) /* by its domains, when they are made */
+		world_module_drop(image->world, module);
 	return memcmp(module_hash(module), hash, 32)
 		? image_bad_at(image, hash, "a module that has another hash than it says")
 		: 0;
@@ -439,8 +443,10 @@ read_domain(struct image *image)
 	fault = error ? NULL : store_fault(owner->domain, &record);
 	if (fault)
 		error = image_bad_at(image, record.start, fault);
-	if (!error)
+	if (!error) {
+		domain_hold_modules(owner->domain);
 		error = pay_modules(image, owner->domain);
+	}
 	if (error)
 		return error;
 	owner->domain->instance = record.instance;
@@ -569,6 +575,23 @@ image_read_below(struct world *world, const struct domain_above *above, const ui
 		.above = above,
 		.in = bytes_in(bytes, count),
 		.report = report,
+		.reader = {.module_of = module_of, .host_of = host_of},
+	};
+	const int error = read_header(&image, bytes, count);
+
+	return error ? error : read_image(&image, ret_domain);
+}
+
+int
+image_thaw(struct world *world, const struct domain_above *above, const uint8_t *bytes,
+	size_t count, struct report *report, struct domain **ret_domain)
+{
+	struct image image = {
+		.world = world,
+		.above = above,
+		.in = bytes_in(bytes, count),
+		.report = report,
+		.copied = true,
 		.reader = {.module_of = module_of, .host_of = host_of},
 	};
 	const int error = read_header(&image, bytes, count);

@@ -22,6 +22,7 @@ enum {
 	PRICE_GRANT_DEPTH = 20, /* a check of a key, per level of its grant */
 	PRICE_CUT = 5000,       /* a world cut */
 	PRICE_DERIVE = 1000,    /* a weaker copy of a key, with its grant */
+	PRICE_FORK_DOMAIN = 20000, /* a domain copied by a fork */
 	PRICE_DOMAIN = 50000,   /* a domain made, beside its pages */
 	PRICE_LOAD_BYTE = 40,   /* a byte of a module decoded, validated and lowered */
 };

@@ -97,19 +97,58 @@ drive(struct invocation *inv, struct domain *child, uint8_t wait)
 	gate_wait_under(runner, &inv->key);
 }
 
+/* At the end, so that they go on in the order they were held. */
+void
+tree_hold(struct domain *domain, struct domain *leaf)
+{
+	struct domain **at = &domain->leaf;
+
+	while (*at)
+		at = &(*at)->leaf_next;
+	*at = leaf;
+	leaf->leaf_next = NULL;
+	leaf->leaf_of = domain;
+	leaf->held = true;
+}
+
+static void
+unhold(struct domain *leaf)
+{
+	struct domain **at = &leaf->leaf_of->leaf;
+
+	while (*at != leaf)
+		at = &(*at)->leaf_next;
+	*at = leaf->leaf_next;
+	leaf->leaf_next = leaf->leaf_of = NULL;
+	leaf->held = false;
+}
+
+void
+domain_hold(struct domain *domain)
+{
+	for (struct domain *at = domain; at; at = domain_walk(at, domain)) {
+		if (at->state != DOMAIN_READY)
+			continue;
+		queue_drop(at);
+		at->state = DOMAIN_STOPPED;
+		at->stop = (struct stop){.reason = STOP_WAITING};
+		if (at != domain && !at->held)
+			tree_hold(domain, at);
+	}
+}
+
 /* The strand below goes on from where it was left. */
 static void
 go_on(struct domain *child)
 {
-	struct domain *leaf = child->leaf;
 	struct meter *dry = child->dry;
 
-	child->leaf = NULL;
 	child->dry = NULL;
 	child->interrupted = false;
-	if (leaf) {
-		leaf->held = false;
-		leaf->leaf_of = NULL;
+	while (child->leaf) {
+		struct domain *leaf = child->leaf;
+
+		unhold(leaf);
 		if (leaf->state == DOMAIN_STOPPED)
 			domain_ready(leaf);
 	}
@@ -187,9 +226,7 @@ tree_waits(struct domain *domain)
 		at = at->runner;
 	if (!at->runner)
 		return;
-	domain->held = true;
-	domain->leaf_of = at;
-	at->leaf = domain;
+	tree_hold(at, domain);
 	answer_run(at, (struct stop){.reason = STOP_WAITING});
 }
 
@@ -444,12 +481,10 @@ tree_forget(struct domain *domain)
 
 	if (runner)
 		gate_answer(runner, GATE_GONE, &nothing);
-	if (domain->leaf) {
-		domain->leaf->held = false;
-		domain->leaf->leaf_of = NULL;
-	}
+	while (domain->leaf)
+		unhold(domain->leaf);
 	if (domain->leaf_of)
-		domain->leaf_of->leaf = NULL;
+		unhold(domain);
 	if (domain->asks) {
 		domain->asks->asker = NULL;
 		tree_unpark(domain->asks);

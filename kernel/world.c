@@ -222,10 +222,29 @@ world_module(struct world *world, const uint8_t *bytes, size_t count, struct rep
 		heap_give(&world->heap, entry, sizeof *entry);
 		return error;
 	}
+	entry->module->owner = entry;
 	entry->next = world->modules;
+	if (entry->next)
+		entry->next->prev = entry;
 	world->modules = entry;
 	*ret_module = entry->module;
 	return 0;
+}
+
+static void
+module_entry_free(struct world *world, struct world_module *entry)
+{
+	const uint64_t bytes = entry->module->bytes_count;
+
+	if (entry->next)
+		entry->next->prev = entry->prev;
+	if (entry->prev)
+		entry->prev->next = entry->next;
+	else
+		world->modules = entry->next;
+	module_free(entry->module);
+	heap_give(&world->heap, entry->copy, bytes);
+	heap_give(&world->heap, entry, sizeof *entry);
 }
 
 static struct world_module *
@@ -266,14 +285,38 @@ world_module_copy(struct world *world, const uint8_t *bytes, uint64_t count,
 	return 0;
 }
 
-/* Kept while the world lives when it was the host's, or has domains. */
+void
+world_module_hold(struct module *module)
+{
+	((struct world_module *)module->owner)->holders++;
+}
+
+/* The host's own stay while the world does. */
 void
 world_module_drop(struct world *world, struct module *module)
 {
-	struct world_module *entry = module_entry(world, module_hash(module));
+	struct world_module *entry = module->owner;
 
-	must(WORLD7, entry && entry->holders);
+	must(WORLD7, entry->holders);
 	entry->holders--;
+	if (entry->holders || !entry->copy || entry->dropped)
+		return;
+	entry->dropped = true;
+	entry->dropped_next = world->dropped;
+	world->dropped = entry;
+}
+
+void
+world_modules_sweep(struct world *world)
+{
+	while (world->dropped) {
+		struct world_module *entry = world->dropped;
+
+		world->dropped = entry->dropped_next;
+		entry->dropped = false;
+		if (!entry->holders)
+			module_entry_free(world, entry);
+	}
 }
 
 struct module *
@@ -340,15 +383,9 @@ requests_finish(struct world *world)
 static void
 modules_free(struct world *world)
 {
-	while (world->modules) {
-		struct world_module *entry = world->modules;
-
-		world->modules = entry->next;
-		if (entry->copy)
-			heap_give(&world->heap, entry->copy, entry->module->bytes_count);
-		module_free(entry->module);
-		heap_give(&world->heap, entry, sizeof *entry);
-	}
+	world_modules_sweep(world);
+	while (world->modules)
+		module_entry_free(world, world->modules);
 }
 
 void

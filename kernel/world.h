@@ -188,6 +188,7 @@ struct domain {
 	bool closed;         /* its bytes and keys are readable by nobody inside */
 	struct store *store;
 	uint32_t instance;   /* the program's */
+	uint32_t modules_held; /* of the first so many instances */
 	/* What it does next when nothing is on its stack: each instance is initialised
 	 * in its turn, then the entry is called, if there is one. */
 	uint32_t inits_begun;
@@ -218,8 +219,9 @@ struct domain {
 	struct domain *served;   /* who serves us */
 	struct domain *runner;   /* whose run drives it */
 	struct domain *runs;     /* whom its run drives */
-	struct domain *leaf;     /* what was held below when its run returned `waiting` */
-	struct domain *leaf_of;  /* ... and whose run that was */
+	struct domain *leaf;     /* the first that is held below it until it is run again ... */
+	struct domain *leaf_next; /* ... and the next one of those */
+	struct domain *leaf_of;  /* whose run holds it */
 	struct meter *dry;       /* whose dryness ended its last run; unparked by the next */
 	struct meter *asks;      /* whose keeper it asks */
 	bool lost;               /* in the world's list of those whose resume key is gone ... */
@@ -381,7 +383,10 @@ int world_module(struct world *world, const uint8_t *bytes, size_t count, struct
  * this hash; held until it is dropped as often, and no domain is made of it. */
 int world_module_copy(struct world *world, const uint8_t *bytes, uint64_t count,
 	struct report *report, struct module **ret_module);
+/* Whoever has an instance of it holds it, too. */
+void world_module_hold(struct module *module);
 void world_module_drop(struct world *world, struct module *module);
+void world_modules_sweep(struct world *world); /* frees those that nobody holds */
 
 /* A domain with its program linked and its initialisation on the stack; it is
  * stopped (STOP_NONE) until domain_start(). 0; -ENOENT, -EINVAL (imports);
@@ -439,6 +444,13 @@ int image_read(struct world *world, const uint8_t *bytes, size_t count, struct r
 int image_read_below(struct world *world, const struct domain_above *above, const uint8_t *bytes,
 	size_t count, struct report *report, struct domain **ret_domain);
 
+/* The domain after `at` in a walk of `root` and all below it; NULL: it was the last. */
+struct domain *domain_walk(struct domain *at, struct domain *root);
+/* None below it and not itself runs before it is run: what was READY is held. */
+void domain_hold(struct domain *domain);
+/* The same of bytes that go: what modules need of them is copied. */
+int image_thaw(struct world *world, const struct domain_above *above, const uint8_t *bytes,
+	size_t count, struct report *report, struct domain **ret_domain);
 /* kernel/fork.c: a copy of the domain and all below it, that goes on as they will.
  * They are brought to rest first and share their pages with the copy. 0; -EBUSY
  * (one cannot come to rest), -ENOSPC, -ENOMEM. */

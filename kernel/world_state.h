@@ -20,10 +20,12 @@ struct domain_place {
 };
 
 struct world_module {
-	struct world_module *next;
+	struct world_module *next, *prev;
 	struct module *module;
-	uint8_t *copy;    /* its bytes, when they are the world's own */
-	uint32_t holders; /* keys to it */
+	uint8_t *copy;    /* its bytes, when they are the world's own; then it goes with ... */
+	uint64_t holders; /* ... the last of those: keys to it, instances of it */
+	struct world_module *dropped_next; /* while nobody holds it, before the sweep */
+	bool dropped;
 };
 
 struct world {
@@ -43,7 +45,7 @@ struct world {
 	uint64_t scratch_room;
 	struct purse void_purse;
 	struct bank bank;
-	struct world_module *modules;
+	struct world_module *modules, *dropped;
 	struct domain_place *places;
 	uint32_t places_count, places_room, places_free; /* UINT32_MAX: none free */
 	struct queue ready, stalled;
@@ -94,14 +96,14 @@ void call_rewind(struct domain *domain); /* its completion is dropped; it runs a
  * image_read(). Charged, placed, below `parent` (NULL: the world). */
 int domain_make(struct world *world, const struct domain_above *above, const char *name,
 	uint64_t bank_bytes, bool stop_when_dry, struct report *report, struct domain **ret_domain);
+/* It holds the modules of all its instances. */
+void domain_hold_modules(struct domain *domain);
 struct store_config domain_store_config(struct domain *domain);
 /* All that was bought from the bank, and all banks below it, end. */
 void bank_clear(struct world *world, struct bank *bank);
 /* A copy of these arguments, charged; nothing of an entry is kept otherwise. */
 int domain_set_entry(struct domain *domain, uint32_t func, const uint64_t *args, uint32_t count);
 void domain_forget_entry(struct domain *domain);
-/* The domain after `at` in a walk of `root` and all below it; NULL: it was the last. */
-struct domain *domain_walk(struct domain *at, struct domain *root);
 
 /* link.c: what the imports of a module are bound to, in an array of the heap
  * (its size is imports_count): 0; -ENOENT, -EINVAL, -ENOMEM and words. */

@@ -154,6 +154,7 @@ struct module {
 	bool hashed;
 
 	struct functype *types;
+	void *owner; /* the embedder's */
 	struct import *imports;
 	struct func *funcs; /* defined ones; function index = func_imports + this index */
 	struct tabletype *tables;   /* imported first, then defined */
