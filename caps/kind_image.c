@@ -113,6 +113,16 @@ is_within(const struct domain *domain, const struct domain *top)
 	return domain != NULL;
 }
 
+/* Bytes are given only if every domain in it is open to the asker. */
+static bool
+has_closed(struct domain *domain)
+{
+	for (struct domain *at = domain; at; at = domain_walk(at, domain))
+		if (at->closed)
+			return true;
+	return false;
+}
+
 /* The tree comes to rest; the invoker's line is the running one again. */
 static enum rc
 rest(struct invocation *inv, struct domain *child)
@@ -121,6 +131,8 @@ rest(struct invocation *inv, struct domain *child)
 		return RC_VOID;
 	if (is_within(inv->domain, child))
 		return RC_BUSY;
+	if (has_closed(child))
+		return RC_OPAQUE;
 	domain_quiesce(child);
 	line_switch(world_clock(inv->world), &inv->domain->meter.line);
 	return RC_OK;
