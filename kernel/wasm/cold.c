@@ -93,7 +93,7 @@ pages_filled(const struct store *store, const struct memory *memory)
 static int
 page_keep(struct store *store, const struct memory *memory, uint32_t index, uint32_t *ret_page)
 {
-	const struct pagelist *list = memory->list;
+	struct pagelist *list = memory->list;
 	const uint32_t was = list && index < list->count ? list->page[index] : 0;
 	const uint8_t *at = memory->base + (uint64_t)index * HOST_PAGE_BYTES;
 
@@ -101,6 +101,10 @@ page_keep(struct store *store, const struct memory *memory, uint32_t index, uint
 		pages_share(store->pages, was);
 		*ret_page = was;
 		return 0;
+	}
+	if (was && list->holders == 1) { /* never again: makes room for what is taken now */
+		pages_drop(store->pages, was);
+		list->page[index] = 0;
 	}
 	if (page_is_zero(at))
 		return 0;
@@ -238,7 +242,90 @@ store_is_cold(const struct store *store)
 	return false;
 }
 
-/* --- reading ---------------------------------------------------------------------- */
+/* --- reading and writing where it lies ---------------------------------------------- */
+
+/* A list that nobody else holds, of `count` pages at least, with the same pages. */
+static struct pagelist *
+list_own(struct store *store, const struct pagelist *from, uint32_t count)
+{
+	struct pagelist *list =
+		pagelist_new(store, from && from->count > count ? from->count : count);
+
+	for (uint32_t i = 0; list && from && i < from->count; i++) {
+		list->page[i] = from->page[i];
+		if (list->page[i])
+			pages_share(store->pages, list->page[i]);
+	}
+	return list;
+}
+
+/* One page of a list of our own, some bytes of it changed. */
+static int
+page_write(struct store *store, uint32_t *page, uint64_t offset, const uint8_t *from, uint64_t bytes)
+{
+	uint8_t whole[HOST_PAGE_BYTES] = {0};
+	uint32_t now = 0;
+
+	if (*page)
+		memcpy(whole, pages_at(store->pages, *page), HOST_PAGE_BYTES);
+	memcpy(whole + offset, from, bytes);
+	if (!page_is_zero(whole)) {
+		now = pages_take(store->pages, whole);
+		if (!now)
+			return -ENOMEM;
+	}
+	if (*page)
+		pages_drop(store->pages, *page);
+	*page = now;
+	return 0;
+}
+
+static int
+list_write(struct store *store, struct pagelist *list, uint64_t at, const uint8_t *from,
+	uint64_t bytes)
+{
+	int why = 0;
+
+	while (bytes && !why) {
+		const uint64_t offset = at % HOST_PAGE_BYTES;
+		const uint64_t part = min_u64(bytes, HOST_PAGE_BYTES - offset);
+
+		why = page_write(store, &list->page[at / HOST_PAGE_BYTES], offset, from, part);
+		at += part;
+		from += part;
+		bytes -= part;
+	}
+	return why;
+}
+
+int
+store_mem_write(struct store *store, uint32_t index, uint64_t at, const void *from, uint64_t bytes)
+{
+	const struct instance *instance = store_instance(store, index);
+	struct memory *memory = instance ? instance->memory : NULL;
+	struct pagelist *list;
+	int why;
+
+	if (!memory || !span_fits(at, bytes, memory->bytes))
+		return -EFAULT;
+	if (!bytes)
+		return 0;
+	if (memory->base) {
+		memcpy(memory->base + at, from, bytes);
+		return 0;
+	}
+	list = list_own(store, memory->list, (uint32_t)((at + bytes - 1) / HOST_PAGE_BYTES) + 1);
+	if (!list)
+		return -ENOMEM;
+	why = list_write(store, list, at, from, bytes);
+	if (why) {
+		pagelist_drop(store, list);
+		return why;
+	}
+	pagelist_drop(store, memory->list);
+	memory->list = list;
+	return 0;
+}
 
 bool
 store_mem_read(struct store *store, uint32_t index, uint64_t at, void *to, uint64_t bytes)

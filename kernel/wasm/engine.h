@@ -236,6 +236,11 @@ uint8_t *store_mem_at(struct store *store, uint32_t instance, uint64_t at, uint6
 /* Copies guest memory out, hot or cold: false unless it is inside. */
 bool store_mem_read(struct store *store, uint32_t instance, uint64_t at, void *to, uint64_t bytes);
 
+/* Copies into guest memory, hot or cold, whole or not at all: 0; -EFAULT: it is
+ * not inside; -ENOMEM: there are no more pages. */
+int store_mem_write(struct store *store, uint32_t instance, uint64_t at, const void *from,
+	uint64_t bytes);
+
 /* The whole store as bytes: canonical, executor-independent, modules by hash
  * (image.c keeps the bytes beside). Memories are written page-sparse, hot or
  * cold: equal bytes. */

@@ -10,6 +10,7 @@
 #include "tests/support/buffer.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_host.h"
+#include "tests/support/seeds.h"
 #include "tests/support/test_caps.h"
 #include "tests/support/wat.h"
 
@@ -310,6 +311,59 @@ Test(cold_domains, a_copy_is_whole_or_not_at_all)
 	domain->store = old;
 	store_free(copy);
 	cr_assert_eq(domain->bank.own, own);
+}
+
+/* Against a copy: hot, cold, shared, and where pages run out. */
+Test(cold_domains, are_written_to_as_when_they_are_hot)
+{
+	enum { BYTES = 2 << 16, ROUNDS = 4000 };
+	static uint8_t plain[BYTES], is[BYTES], from[3 * HOST_PAGE_BYTES];
+	struct domain *domain = make();
+	struct storage *storage = &domain->bank.storage;
+	struct store_config config = {.heap = &world->heap, .book = &world->book,
+		.storage = storage, .pages = &world->pages};
+	struct store *store = domain->store, *copy = NULL;
+	struct seed seed = {11};
+	int refused = 0;
+
+	cr_assert_eq(go(domain), STOP_YIELDED);
+	cr_assert(store_mem_read(store, 0, 0, plain, BYTES));
+	for (int round = 0; round < ROUNDS; round++) {
+		const uint64_t at = seed_below(&seed, BYTES), most = BYTES - at;
+		uint64_t bytes = seed_below(&seed, sizeof from);
+		int error;
+
+		bytes = bytes < most ? bytes : most;
+		memset(from, (int)seed_below(&seed, 3), bytes);
+		if (seed_below(&seed, 10) == 0)
+			cr_assert_eq(store_cool(store), 0);
+		if (seed_below(&seed, 40) == 0)
+			cr_assert_eq(store_warm(store), 0);
+		if (seed_below(&seed, 20) == 0) {
+			store_free(copy);
+			cr_assert_eq(store_clone(store, &config, &copy), 0);
+		}
+		if (seed_below(&seed, 5) == 0)
+			world->pages.fail_after = 1 + seed_below(&seed, 3);
+		error = store_mem_write(store, 0, at, from, bytes);
+		world->pages.fail_after = 0;
+		if (error) {
+			cr_assert_eq(error, -ENOMEM);
+			refused++;
+		} else {
+			memcpy(plain + at, from, bytes);
+		}
+		cr_assert(store_mem_read(store, 0, 0, is, BYTES));
+		cr_assert_eq(memcmp(plain, is, BYTES), 0);
+		store_check(store);
+	}
+	cr_assert_gt(refused, 50);
+	cr_assert_eq(store_mem_write(store, 0, BYTES - 1, from, 2), -EFAULT);
+	cr_assert_eq(store_mem_write(store, 0, UINT64_MAX, from, 2), -EFAULT);
+	cr_assert_eq(store_mem_write(store, 0, BYTES, from, 0), 0);
+	cr_assert_eq(store_mem_write(store, 1, 0, from, 1), -EFAULT, "no such instance");
+	store_free(copy);
+	world_check(world);
 }
 
 Test(cold_domains, are_read_from_as_when_they_are_hot)
