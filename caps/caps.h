@@ -156,6 +156,16 @@ struct caps_hole {
 };
 bool caps_hole_at(struct domain *domain, uint32_t index, struct caps_hole *ret_hole);
 
+/* What a key to something of the host's says of itself; false: it is none. */
+struct caps_key_view {
+	const char *name, *spec; /* of its root */
+	const char *path;        /* below its root; not terminated */
+	uint32_t path_bytes;
+	enum kind_id root_kind;
+	bool hole;               /* nothing was given for it */
+};
+bool caps_key_view(struct world *world, const struct key *key, struct caps_key_view *ret_view);
+
 /* One refusal, in words: texts are terminated, cut to fit, and printable. */
 struct caps_why {
 	uint64_t count;      /* how often the same thing happened */

@@ -255,3 +255,33 @@ caps_reseed(struct world *world, uint32_t first, uint64_t seed)
 		root->spec = spec;
 	}
 }
+
+bool
+caps_key_view(struct world *world, const struct key *key, struct caps_key_view *ret_view)
+{
+	struct caps_state *state = caps_state(world);
+	const struct opening *o = NULL;
+	const struct root *root;
+
+	switch ((enum kind_id)key->kind) {
+	case KIND_directory:
+	case KIND_file:
+	case KIND_stream:
+	case KIND_clock:
+	case KIND_entropy:
+		o = state ? opening_kept(state, key) : NULL;
+		break;
+	default: /* whatever else there is has no root */
+		break;
+	}
+	if (!o)
+		return false;
+	root = &state->roots[o->root];
+	*ret_view = (struct caps_key_view){.name = root->name,
+		.spec = root->spec,
+		.path = o->path,
+		.path_bytes = o->path_bytes,
+		.root_kind = root->kind,
+		.hole = key_is_hole(state, key)};
+	return true;
+}

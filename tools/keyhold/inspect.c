@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tools/keyhold/commands.h"
+#include "tools/keyhold/inspect_tree.h"
 #include "tools/keyhold/launch.h"
 #include "tools/keyhold/look.h"
 #include "tools/keyhold/say.h"
@@ -31,8 +32,10 @@ struct look {
 	const char *file;
 	struct bytes_in in;
 	json_t *json;          /* NULL: text */
-	json_t *modules, *domains; /* of json; borrowed */
-	json_t *module, *domain; /* the one being read; borrowed */
+	json_t *modules;       /* of json; borrowed */
+	json_t *module;        /* the one being read; borrowed */
+	struct tree tree;
+	bool dot, tree_shown;
 	bool wanted[WANTS];
 	bool has_start, is_image;
 	char invoke[80];       /* the first exported function */
@@ -205,96 +208,41 @@ look_export(struct look *look)
 	printf("  export  %s %s %s\n", kind_text(kind), name, type);
 }
 
-static void
+static bool
 look_more(struct look *look)
 {
-	const bool imports = bytes_u8(&look->in) == LOOK_IMPORT;
+	const uint8_t what = bytes_u8(&look->in);
 	const uint32_t count = bytes_u32(&look->in);
+	const bool imports = what == LOOK_IMPORT;
 
-	if (look->json)
+	if (what == LOOK_DOMAIN)
+		look->tree.domains_more = count;
+	else if (what == LOOK_OBJECT)
+		look->tree.objects_more = count;
+	else if (what == LOOK_KEY)
+		look->tree.keys_more += count;
+	else if (look->json && look->module)
 		json_object_set_new(look->module, imports ? "imports_left_out" : "exports_left_out",
 			json_integer(count));
+	else if (look->json)
+		return false;
 	else
 		printf("  ..      and %u more %s\n", count, imports ? "imports" : "exports");
+	return true;
 }
 
+/* All of it has come: what follows are modules. */
 static void
-look_domain(struct look *look)
+show_tree(struct look *look)
 {
-	const uint32_t depth = bytes_u32(&look->in);
-	char name[TEXT_MAX], stop[TEXT_MAX], used[UNITS_TEXT_MAX], left[UNITS_TEXT_MAX],
-		held[UNITS_TEXT_MAX], limit[UNITS_TEXT_MAX];
-	uint64_t guest, host, gas_left, storage, storage_limit;
-
-	get_text(&look->in, name);
-	get_text(&look->in, stop);
-	guest = bytes_u64(&look->in);
-	host = bytes_u64(&look->in);
-	gas_left = bytes_u64(&look->in);
-	storage = bytes_u64(&look->in);
-	storage_limit = bytes_u64(&look->in);
-	look->is_image = true;
-	if (look->json) {
-		look->domain = json_object();
-		json_array_append_new(look->domains, look->domain);
-		json_object_set_new(look->domain, "name", text_json(name));
-		json_object_set_new(look->domain, "depth", json_integer(depth));
-		json_object_set_new(look->domain, "stop", text_json(stop));
-		json_object_set_new(look->domain, "gas_guest", count_json(guest));
-		json_object_set_new(look->domain, "gas_host", count_json(host));
-		json_object_set_new(look->domain, "gas_left", count_json(gas_left));
-		json_object_set_new(look->domain, "storage", count_json(storage));
-		json_object_set_new(look->domain, "storage_limit", count_json(storage_limit));
-		json_object_set_new(look->domain, "stack", json_array());
-		json_object_set_new(look->domain, "keys", json_array());
-		look->modules = json_array();
-		json_object_set_new(look->domain, "modules", look->modules);
+	if (look->tree_shown)
 		return;
-	}
-	printf("%*s%s: %s; gas %s used, %s left; storage %s of %s\n", (int)(2 * depth), "", name, stop,
-		units_group(guest + host, used),
-		gas_left == UINT64_MAX ? "no limit" : units_group(gas_left, left), units_group(storage, held),
-		storage_limit == UINT64_MAX ? "no limit" : units_say_bytes(storage_limit, limit));
-}
-
-static void
-look_key(struct look *look)
-{
-	char name[TEXT_MAX], spec[TEXT_MAX];
-	json_t *json;
-
-	get_text(&look->in, name);
-	get_text(&look->in, spec);
-	(void)bytes_u32(&look->in);
-	if (look->json) {
-		json = json_object();
-		json_object_set_new(json, "name", text_json(name));
-		json_object_set_new(json, "spec", text_json(spec));
-		json_array_append_new(json_object_get(look->domain, "keys"), json);
-		return;
-	}
-	printf("  key     %s  %s\n", name, spec);
-}
-
-static void
-look_frame(struct look *look)
-{
-	char name[TEXT_MAX];
-	uint32_t index, offset;
-	json_t *json;
-
-	get_text(&look->in, name);
-	index = bytes_u32(&look->in);
-	offset = bytes_u32(&look->in);
-	if (look->json) {
-		json = json_object();
-		json_object_set_new(json, "func", text_json(name));
-		json_object_set_new(json, "index", json_integer(index));
-		json_object_set_new(json, "offset", json_integer(offset));
-		json_array_append_new(json_object_get(look->domain, "stack"), json);
-		return;
-	}
-	printf("  at      func[%u] %s @0x%x\n", index, name, offset);
+	look->tree_shown = true;
+	tree_tie(&look->tree);
+	if (look->dot)
+		tree_dot(&look->tree, look->file);
+	else if (!look->json)
+		tree_print(&look->tree);
 }
 
 static bool
@@ -302,9 +250,10 @@ look_entry(struct look *look)
 {
 	const uint8_t tag = bytes_u8(&look->in);
 
-	if (look->json && ((tag >= LOOK_IMPORT && tag <= LOOK_MORE && !look->module) ||
-		(tag >= LOOK_KEY && !look->domain)))
+	if (look->json && tag >= LOOK_IMPORT && tag <= LOOK_MEMORY && !look->module)
 		return false;
+	if (tag == LOOK_MODULE && look->is_image)
+		show_tree(look);
 	switch ((enum look_tag)tag) {
 	case LOOK_MODULE:
 		begin_module(look);
@@ -319,17 +268,14 @@ look_entry(struct look *look)
 		look_memory(look);
 		return true;
 	case LOOK_MORE:
-		look_more(look);
-		return true;
+		return look_more(look);
 	case LOOK_DOMAIN:
-		look_domain(look);
-		return true;
 	case LOOK_KEY:
-		look_key(look);
-		return true;
 	case LOOK_FRAME:
-		look_frame(look);
-		return true;
+	case LOOK_INSTANCE:
+	case LOOK_OBJECT:
+		look->is_image = true;
+		return tree_entry(&look->tree, (enum look_tag)tag, &look->in);
 	}
 	return false;
 }
@@ -386,38 +332,70 @@ json_wants(const struct look *look)
 	json_object_set_new(look->json, "command", text_json(command));
 }
 
+static void
+begin(struct look *look)
+{
+	if (!look->json)
+		return;
+	look->modules = json_array();
+	json_object_set_new(look->json, "v", json_integer(1));
+	json_object_set_new(look->json, "file", text_json(look->file));
+	json_object_set_new(look->json, "modules", look->modules);
+	json_object_set(look->json, "domains", look->tree.domains);
+	json_object_set(look->json, "objects", look->tree.objects);
+}
+
+static void
+end(struct look *look, bool json)
+{
+	if (look->is_image)
+		show_tree(look);
+	if (json) {
+		json_object_set_new(look->json, "domains_left_out", json_integer(look->tree.domains_more));
+		json_object_set_new(look->json, "objects_left_out", json_integer(look->tree.objects_more));
+		json_object_set_new(look->json, "keys_left_out", json_integer(look->tree.keys_more));
+		json_wants(look);
+		json_dumpf(look->json, stdout, JSON_INDENT(2));
+		fputc('\n', stdout);
+	} else if (!look->dot) {
+		print_wants(look);
+	}
+}
+
 int
 inspect_print(const struct launch *launch)
 {
 	const struct record_text *text = &launch->record->text;
-	struct look look = {.file = launch->file, .in = bytes_in(text->text, text->bytes)};
+	const bool json = options_has(launch->options, OPTION_JSON);
+	struct look look = {.file = launch->file, .in = bytes_in(text->text, text->bytes),
+		.dot = options_has(launch->options, OPTION_DOT)};
 	bool whole = true;
 
-	if (options_has(launch->options, OPTION_JSON)) {
-		look.json = json_object();
-		look.modules = json_array();
-		look.domains = json_array();
-		json_object_set_new(look.json, "v", json_integer(1));
-		json_object_set_new(look.json, "file", text_json(look.file));
-		json_object_set_new(look.json, "modules", look.modules);
-		json_object_set_new(look.json, "domains", look.domains);
-	} else {
-		printf("%s\n", launch->file);
+	if (tree_init(&look.tree)) {
+		say_error("no memory");
+		return EXIT_FAULT;
 	}
+	if (json || look.dot) /* a graph shows the tree alone: modules go to a JSON nobody prints */
+		look.json = json_object();
+	else
+		printf("%s\n", launch->file);
+	begin(&look);
 	while (whole && bytes_left(&look.in))
 		whole = look_entry(&look) && !look.in.bad;
-	if (look.json) {
-		json_wants(&look);
-		json_dumpf(look.json, stdout, JSON_INDENT(2));
-		fputc('\n', stdout);
-		json_decref(look.json);
+	if (look.dot && !look.is_image) {
+		say_error("%s is a module: --dot draws the tree of an image", launch->file);
+		whole = true;
 	} else {
-		print_wants(&look);
+		end(&look, json);
 	}
+	json_decref(look.json);
+	tree_done(&look.tree);
 	if (!whole) {
 		say_error("the worker's description is not well-formed");
 		return EXIT_FAULT;
 	}
+	if (look.dot && !look.is_image)
+		return EXIT_USAGE;
 	return command_end(0);
 }
 

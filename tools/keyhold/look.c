@@ -6,13 +6,16 @@
 #include <string.h>
 
 #include "kernel/image.h"
+#include "tools/keyhold/look_in.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/worker.h"
 
 /* Less than a record can hold, so that the rest of it fits too. */
-enum { LOOK_BYTES = 700 << 10, LIST_MAX = 4000, TYPE_TEXT = 400 };
+enum { LOOK_BYTES = 700 << 10, LIST_MAX = 4000, MODULES_SHOWN = 64, TYPE_TEXT = 400 };
 
 static uint8_t bytes_out[LOOK_BYTES];
+static const struct module *modules_put[MODULES_SHOWN];
+static uint32_t modules_put_count;
 
 struct look_sink {
 	struct sink sink; /* first */
@@ -151,6 +154,8 @@ static void
 put_module(struct look_sink *to, struct module *module)
 {
 	struct sink *sink = &to->sink;
+	const uint32_t room = LOOK_BYTES - to->at, imports_end = to->at + room / 3,
+		       exports_end = to->at + room / 2;
 	uint32_t i;
 
 	sink_u8(sink, LOOK_MODULE);
@@ -166,124 +171,40 @@ put_module(struct look_sink *to, struct module *module)
 		sink_u32(sink, module->memories[i].min);
 		sink_u32(sink, module->memories[i].has_max ? module->memories[i].max : UINT32_MAX);
 	}
-	for (i = 0; i < module->imports_count && i < LIST_MAX && to->at < LOOK_BYTES / 3; i++)
+	for (i = 0; i < module->imports_count && i < LIST_MAX && to->at < imports_end; i++)
 		put_import(sink, module, &module->imports[i]);
 	if (i < module->imports_count)
 		put_more(sink, LOOK_IMPORT, module->imports_count - i);
-	for (i = 0; i < module->exports_count && i < LIST_MAX && to->at < LOOK_BYTES / 2; i++)
+	for (i = 0; i < module->exports_count && i < LIST_MAX && to->at < exports_end; i++)
 		put_export(sink, module, &module->exports[i]);
 	if (i < module->exports_count)
 		put_more(sink, LOOK_EXPORT, module->exports_count - i);
 }
 
-static const char *
-stop_text(const struct domain *domain)
-{
-	switch (domain->stop.reason) {
-	case STOP_NONE:
-		return "stopped";
-	case STOP_RETURNED:
-		return "returned";
-	case STOP_YIELDED:
-		return "yielded";
-	case STOP_OUT_OF_GAS:
-		return "out of gas";
-	case STOP_OUT_OF_STORAGE:
-		return "out of storage";
-	case STOP_TRAP:
-		return trap_text(domain->stop.trap);
-	case STOP_CALLED:
-		return "called";
-	case STOP_WAITING:
-		return "waiting";
-	case STOP_REVOKED:
-		return "revoked";
-	case STOP_ENDED:
-		return "ended";
-	case STOP_STEPPED:
-		return "stepped";
-	case STOP_COUNT:
-		break;
-	}
-	return "stopped";
-}
-
+/* Each module of the tree once: the world has it once. */
 static void
-put_frames(struct sink *sink, struct domain *domain)
-{
-	struct frame_view view;
-	uint32_t put = 0;
-
-	for (uint32_t depth = 0; put < 32 && store_frame(domain->store, depth, &view); depth++) {
-		struct name name;
-
-		if (view.kind != FRAME_WASM)
-			continue;
-		name = module_func_name(store_instance(domain->store, view.instance)->module, view.func);
-		sink_u8(sink, LOOK_FRAME);
-		sink_text(sink, name.text, name.bytes);
-		sink_u32(sink, view.func);
-		sink_u32(sink, view.offset);
-		put++;
-	}
-}
-
-/* Nothing was handed over, so every key of the image is a hole and is listed. */
-static void
-put_domain(struct worker *worker, struct look_sink *to, struct domain *domain, uint32_t depth)
-{
-	struct sink *sink = &to->sink;
-	struct caps_root_view view;
-	struct caps_hole hole;
-
-	sink_u8(sink, LOOK_DOMAIN);
-	sink_u32(sink, depth);
-	put_text(sink, domain->name);
-	put_text(sink, stop_text(domain));
-	sink_u64(sink, domain->gas_guest);
-	sink_u64(sink, domain->gas_host);
-	sink_u64(sink, domain->meter.line.unlimited ? GAS_NO_LIMIT
-	                                      : line_left(world_clock(worker->world), &domain->meter.line));
-	sink_u64(sink, domain->bank.used);
-	sink_u64(sink, domain->bank.limit);
-	put_frames(sink, domain);
-	for (uint32_t i = 0; i < LIST_MAX && caps_hole_at(domain, i, &hole); i++) {
-		sink_u8(sink, LOOK_KEY);
-		put_text(sink, hole.name);
-		put_text(sink, hole.spec);
-		sink_u32(sink, hole.kind);
-	}
-	/* A virtual clock and a seeded generator come with the image. */
-	for (uint32_t i = 0; !depth && caps_root_at(worker->world, i, &view); i++) {
-		if (view.kind != KIND_clock && view.kind != KIND_entropy)
-			continue;
-		sink_u8(sink, LOOK_KEY);
-		put_text(sink, view.name);
-		put_text(sink, view.spec);
-		sink_u32(sink, view.kind);
-	}
-	for (uint32_t i = 0; i < store_instances(domain->store); i++)
-		put_module(to, store_instance(domain->store, i)->module);
-}
-
-/* The tree without recursion: down first, then across, then up. */
-static void
-put_tree(struct worker *worker, struct look_sink *to, struct domain *top)
+put_modules(struct look_sink *to, struct domain *top)
 {
 	struct domain *at = top;
-	uint32_t depth = 0;
 
 	while (at) {
-		put_domain(worker, to, at, depth);
+		for (uint32_t i = 0; i < store_instances(at->store); i++) {
+			struct module *module = store_instance(at->store, i)->module;
+			bool put = false;
+
+			for (uint32_t j = 0; j < modules_put_count && !put; j++)
+				put = modules_put[j] == module;
+			if (put || modules_put_count == MODULES_SHOWN || to->at > LOOK_BYTES / 5 * 4)
+				continue;
+			modules_put[modules_put_count++] = module;
+			put_module(to, module);
+		}
 		if (at->first) {
 			at = at->first;
-			depth++;
 			continue;
 		}
-		while (at != top && !at->next) {
+		while (at != top && !at->next)
 			at = at->parent;
-			depth--;
-		}
 		at = at == top ? NULL : at->next;
 	}
 }
@@ -312,8 +233,10 @@ look(struct worker *worker)
 	} else {
 		r = image_read(worker->world, worker->program, worker->program_bytes, &worker->report,
 			&worker->domain);
-		if (!r)
-			put_tree(worker, &to, worker->domain);
+		if (!r) {
+			look_tree(worker, &to.sink, LOOK_BYTES / 2);
+			put_modules(&to, worker->domain);
+		}
 	}
 	if (r)
 		worker_refuse(worker, r == -EINVAL || r == -E2BIG ? EXIT_DATA : EXIT_FAULT, "%s: %s",

@@ -9,11 +9,24 @@
  *   EXPORT  text name, u8 kind, text type
  *   MEMORY  u8 imported, u32 min, u32 max (UINT32_MAX: none), in 64 KiB pages
  *   MORE    u8 tag of what was left out, u32 how many
- *   DOMAIN  u32 depth, text name, text stop, u64 gas guest, host, left,
- *           u64 storage used, limit, u32 frames
- *   KEY     text name, text spec, u32 kind
- *   FRAME   text function, u32 index, u32 offset */
+ *   DOMAIN  fields; in the order of a walk: its place is how many came before
+ *   KEY     fields; of the domain before
+ *   FRAME   fields; the same, the innermost first
+ *   INSTANCE  32 hash of its module; the same
+ *   OBJECT  u32 number, text kind, fields
+ *
+ * Fields say their own names, so that a new one needs no new reader: u8 type,
+ * text name, value; FIELD_END ends them. The names are those of `inspect --json`. */
 #pragma once
 
 enum look_tag { LOOK_MODULE = 1, LOOK_IMPORT, LOOK_EXPORT, LOOK_MEMORY, LOOK_MORE, LOOK_DOMAIN,
-	LOOK_KEY, LOOK_FRAME };
+	LOOK_KEY, LOOK_FRAME, LOOK_INSTANCE, LOOK_OBJECT };
+
+enum look_field {
+	FIELD_END,
+	FIELD_COUNT,  /* u64; all ones: no limit, null */
+	FIELD_TEXT,   /* text */
+	FIELD_TRUTH,  /* u8 */
+	FIELD_DOMAIN, /* u32 place; all ones: null */
+	FIELD_OBJECT, /* u32 number; all ones: null */
+};
