@@ -131,8 +131,6 @@ rest(struct invocation *inv, struct domain *child)
 		return RC_VOID;
 	if (is_within(inv->domain, child))
 		return RC_BUSY;
-	if (has_closed(child))
-		return RC_OPAQUE;
 	domain_quiesce(child);
 	line_switch(world_clock(inv->world), &inv->domain->meter.line);
 	return RC_OK;
@@ -151,6 +149,8 @@ order_domain_freeze(struct invocation *inv)
 
 	if (rc == RC_OK)
 		rc = rest(inv, child);
+	if (rc == RC_OK && has_closed(child))
+		rc = RC_OPAQUE;
 	if (rc != RC_OK)
 		return gate_rc(inv, rc);
 	if (image_write(inv->world, child, &counted, false))
