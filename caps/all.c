@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* all.c - everything caps hand to the kernel: kinds, imports, the personality. */
 #include "caps/ends.h"
+#include "caps/object_image.h"
 #include "caps/orders.h"
 #include "caps/wasi.h"
 
@@ -44,6 +45,7 @@ static void (*const ends[KIND_COUNT])(struct world *world, void *body) = {
 	[KIND_segment] = segment_end,
 	[KIND_bank] = bank_object_end,
 	[KIND_purse] = purse_object_end,
+	[KIND_factory] = factory_end,
 	[KIND_image] = image_object_end,
 };
 
@@ -72,6 +74,14 @@ const struct caps caps_all = {
 	.kinds_count = KIND_COUNT,
 	.invoke = invoke,
 	.end = end,
+	.object_fits = object_image_fits,
+	.object_write = object_image_write,
+	.object_read = object_image_read,
+	.object_keys = object_image_keys,
+	.object_module = object_image_module,
+	.image_begin = object_image_begin,
+	.grant_name = root_grant_name,
+	.grant_find = root_grant_find,
 	.import_tables = wasi_import_tables,
 	.personality = &wasi_personality,
 	.world_end = caps_world_end,

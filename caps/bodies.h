@@ -9,6 +9,7 @@
  *   segment    pieces of 64 KiB, each made when it is first written to; all of
  *              them are paid for when the segment is bought
  *   factory    the module, and the keys each product starts with
+ *   image      its bytes
  *   forwarder  the key that it passes orders on to
  *   sealer, unsealer   a number that no other pair has
  *   box        that number, and a key
@@ -36,17 +37,20 @@ struct segment {
 	uint8_t *pieces[]; /* NULL: zeroes */
 };
 
-struct factory_key {
-	struct key key;
-	uint32_t slot; /* of the product */
-	bool hole;
-};
-
 struct factory {
-	struct module *module; /* lives as long as the world */
+	struct module *module; /* held */
 	bool sealed;
 	uint32_t keys_count, holes_count;
-	struct factory_key keys[FACTORY_KEYS_MAX];
+	struct key keys[FACTORY_KEYS_MAX];
+	uint32_t slots[FACTORY_KEYS_MAX]; /* of the product, for each */
+	bool holes[FACTORY_KEYS_MAX];
+};
+
+struct image_body {
+	uint8_t *bytes;
+	uint64_t count;
+	struct bank *payer;
+	uint32_t domains;
 };
 
 struct forwarder {
@@ -67,5 +71,10 @@ void segment_get(const struct segment *segment, uint64_t at, uint8_t *data, uint
 /* false: no memory, nothing was written. */
 bool segment_put(struct world *world, struct segment *segment, uint64_t at, const uint8_t *data,
 	uint64_t bytes);
+/* Room for so many bytes of an image, paid for. */
+bool image_body_take(struct world *world, struct image_body *body, struct bank *payer,
+	uint64_t count);
+/* The same for a segment that has its size; false: the bank has no room. */
+bool segment_pay(struct segment *segment, struct bank *payer, uint64_t bytes);
 /* A new one; RC_NO_SPACE; the caller has charged the price. */
 enum order_end segment_new(struct invocation *inv, struct bank *payer, uint64_t bytes);

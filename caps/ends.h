@@ -9,5 +9,6 @@ void meter_object_end(struct world *world, void *body);
 void segment_end(struct world *world, void *body);
 void bank_object_end(struct world *world, void *body);
 void purse_object_end(struct world *world, void *body);
+void factory_end(struct world *world, void *body);
 void image_object_end(struct world *world, void *body);
 void grant_object_end(struct world *world, void *body);

@@ -164,7 +164,9 @@ order_bank_factory(struct invocation *inv)
 	if (!program)
 		return gate_rc(inv, RC_VOID);
 	end = answer_object(inv, bank, KIND_factory, sizeof *factory, (void **)&factory, &key);
-	if (factory)
+	if (factory) {
 		factory->module = program->module;
+		world_module_hold(factory->module);
+	}
 	return end;
 }

@@ -12,6 +12,7 @@
  *
  * Source   KeyKOS factory.h. */
 #include "caps/bodies.h"
+#include "caps/ends.h"
 #include "caps/program.h"
 #include "caps/sense.h"
 #include "kernel/prices.h"
@@ -47,18 +48,19 @@ is_hole(struct world *world, const struct key *key)
 		key->rights & ~(uint32_t)(RIGHT_make | RIGHT_read));
 }
 
-static struct factory_key *
+/* The place of the key for that slot of a product; FACTORY_KEYS_MAX: no more. */
+static uint32_t
 place_for(struct factory *factory, uint32_t slot)
 {
 	uint32_t i = 0;
 
-	while (i < factory->keys_count && factory->keys[i].slot != slot)
+	while (i < factory->keys_count && factory->slots[i] != slot)
 		i++;
-	if (i == FACTORY_KEYS_MAX)
-		return NULL;
-	if (i == factory->keys_count)
-		factory->keys[factory->keys_count++] = (struct factory_key){.slot = slot};
-	return &factory->keys[i];
+	if (i < FACTORY_KEYS_MAX && i == factory->keys_count) {
+		factory->slots[i] = slot;
+		factory->keys_count++;
+	}
+	return i;
 }
 
 enum order_end
@@ -66,7 +68,7 @@ order_factory_put(struct invocation *inv)
 {
 	struct factory *factory = factory_named(inv);
 	const struct key *key = &inv->in.keys[0];
-	struct factory_key *place;
+	uint32_t i;
 
 	if (!factory)
 		return gate_rc(inv, RC_VOID);
@@ -74,13 +76,13 @@ order_factory_put(struct invocation *inv)
 		return gate_rc(inv, RC_NO_RIGHT);
 	if (inv->in.words[0] >= SLOTS_MAX || !key_is_copied(key))
 		return gate_rc(inv, RC_BAD_WORD);
-	place = place_for(factory, (uint32_t)inv->in.words[0]);
-	if (!place)
+	i = place_for(factory, (uint32_t)inv->in.words[0]);
+	if (i == FACTORY_KEYS_MAX)
 		return gate_rc(inv, RC_NO_SPACE);
-	factory->holes_count -= place->hole;
-	place->key = *key;
-	place->hole = is_hole(inv->world, key);
-	factory->holes_count += place->hole;
+	factory->holes_count -= factory->holes[i];
+	factory->keys[i] = *key;
+	factory->holes[i] = is_hole(inv->world, key);
+	factory->holes_count += factory->holes[i];
 	return gate_rc(inv, RC_OK);
 }
 
@@ -99,11 +101,9 @@ static bool
 slots_set(struct domain *domain, const struct factory *factory)
 {
 	for (uint32_t i = 0; i < factory->keys_count; i++) {
-		const struct factory_key *at = &factory->keys[i];
-
-		if (domain_slots_room(domain, at->slot + 1))
+		if (domain_slots_room(domain, factory->slots[i] + 1))
 			return false;
-		slot_put(domain, at->slot, &at->key);
+		slot_put(domain, factory->slots[i], &factory->keys[i]);
 	}
 	return true;
 }
@@ -144,10 +144,10 @@ order_factory_holes(struct invocation *inv)
 	if (index >= factory->holes_count)
 		return gate_rc(inv, index ? RC_BAD_WORD : RC_OK);
 	for (uint32_t i = 0; i < factory->keys_count; i++) {
-		if (!factory->keys[i].hole || index--)
+		if (!factory->holes[i] || index--)
 			continue;
-		inv->out.words[1] = factory->keys[i].slot;
-		inv->out.words[2] = factory->keys[i].key.kind;
+		inv->out.words[1] = factory->slots[i];
+		inv->out.words[2] = factory->keys[i].kind;
 		break;
 	}
 	return gate_rc(inv, RC_OK);
@@ -157,4 +157,15 @@ enum order_end
 order_factory_end(struct invocation *inv)
 {
 	return end_object(inv);
+}
+
+void
+factory_end(struct world *world, void *body)
+{
+	const struct factory *factory = body;
+
+	if (!factory->module)
+		return;
+	world_module_drop(world, factory->module);
+	world_modules_sweep(world);
 }

@@ -7,17 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "caps/bodies.h"
 #include "caps/ends.h"
 #include "caps/program.h"
 #include "kernel/base/fits.h"
 #include "kernel/prices.h"
-
-struct image_body {
-	uint8_t *bytes;
-	uint64_t count;
-	struct bank *payer;
-	uint32_t domains;
-};
 
 /* --- sinks ------------------------------------------------------------------- */
 
@@ -51,9 +45,8 @@ body_put(struct sink *sink, const void *data, size_t bytes)
 
 /* --- bodies ------------------------------------------------------------------- */
 
-/* Room for so many bytes, paid for. */
-static bool
-body_take(struct world *world, struct image_body *body, struct bank *payer, uint64_t count)
+bool
+image_body_take(struct world *world, struct image_body *body, struct bank *payer, uint64_t count)
 {
 	if (!bank_take(payer, heap_cost(count)))
 		return false;
@@ -85,7 +78,7 @@ answer_body(struct invocation *inv, struct bank *payer, uint64_t count,
 	enum order_end end = answer_object(
 		inv, payer, KIND_image, sizeof **ret_body, (void **)ret_body, ret_key);
 
-	if (!*ret_body || body_take(inv->world, *ret_body, payer, count))
+	if (!*ret_body || image_body_take(inv->world, *ret_body, payer, count))
 		return end;
 	object_end(inv->world, ret_key->object);
 	*ret_body = NULL;

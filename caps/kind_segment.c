@@ -35,6 +35,19 @@ cost_of(uint64_t bytes)
 	return whole * heap_cost(SEGMENT_PIECE) + (rest ? heap_cost(rest) : 0);
 }
 
+bool
+segment_pay(struct segment *segment, struct bank *payer, uint64_t bytes)
+{
+	const uint64_t cost = cost_of(bytes);
+
+	if (!bank_take(payer, cost))
+		return false;
+	segment->payer = payer;
+	segment->bytes = bytes;
+	segment->charged = cost;
+	return true;
+}
+
 enum order_end
 segment_new(struct invocation *inv, struct bank *payer, uint64_t bytes)
 {
@@ -49,15 +62,11 @@ segment_new(struct invocation *inv, struct bank *payer, uint64_t bytes)
 		sizeof *segment + pieces_of(bytes) * sizeof *segment->pieces, (void **)&segment, &key);
 	if (!segment)
 		return end;
-	segment->payer = payer;
-	segment->bytes = bytes;
-	if (!bank_take(payer, cost)) {
-		object_end(inv->world, key.object);
-		inv->out.keys[0] = (struct key){0};
-		return gate_rc(inv, RC_NO_SPACE);
-	}
-	segment->charged = cost;
-	return end;
+	if (segment_pay(segment, payer, bytes))
+		return end;
+	object_end(inv->world, key.object);
+	inv->out.keys[0] = (struct key){0};
+	return gate_rc(inv, RC_NO_SPACE);
 }
 
 void

@@ -5,26 +5,35 @@
 
 #include "caps/ends.h"
 
+bool
+program_of(struct program *program, struct bank *payer, struct module *module)
+{
+	const uint64_t cost = domain_module_cost(module);
+
+	if (!bank_take(payer, cost))
+		return false;
+	world_module_hold(module);
+	*program = (struct program){.module = module, .payer = payer, .charged = cost};
+	return true;
+}
+
 int
 program_load(struct world *world, struct program *program, struct bank *payer,
 	const uint8_t *bytes, uint64_t count, struct report *report)
 {
 	struct module *module;
-	const int error = world_module_copy(world, bytes, count, report, &module);
+	int error = world_module_copy(world, bytes, count, report, &module);
 
 	if (error)
 		return error;
-	program->charged = domain_module_cost(module);
-	if (!bank_take(payer, program->charged)) {
-		world_module_drop(world, module);
-		world_modules_sweep(world);
+	if (!program_of(program, payer, module)) {
 		report_say(report, UINT64_MAX, "storage: the module needs %llu bytes",
-			(unsigned long long)program->charged);
-		return -ENOSPC;
+			(unsigned long long)domain_module_cost(module));
+		error = -ENOSPC;
 	}
-	program->module = module;
-	program->payer = payer;
-	return 0;
+	world_module_drop(world, module);
+	world_modules_sweep(world);
+	return error;
 }
 
 void

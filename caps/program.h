@@ -19,6 +19,8 @@ struct program {
 
 enum { CREATOR_STOP_WHEN_DRY = 1 << 0 };
 
+/* Of a module that is here, held and paid for: false, the bank has no room. */
+bool program_of(struct program *program, struct bank *payer, struct module *module);
 /* 0; -EINVAL (words in the report); -ENOSPC, -ENOMEM. */
 int program_load(struct world *world, struct program *program, struct bank *payer,
 	const uint8_t *bytes, uint64_t count, struct report *report);

@@ -45,6 +45,8 @@ caps_world_end(struct world *world)
 	heap_give(state->heap, state->holes, state->holes_room * sizeof *state->holes);
 	heap_give(state->heap, state->roots, state->roots_room * sizeof *state->roots);
 	heap_give(state->heap, state->openings, state->openings_room * sizeof *state->openings);
+	heap_give(state->heap, state->imaged_brands,
+		state->imaged_brands_room * sizeof *state->imaged_brands);
 	heap_give(state->heap, state->piece, DEVICE_PIECE_BYTES);
 	heap_give(state->heap, state, sizeof *state);
 	*world_caps(world) = NULL;

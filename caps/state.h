@@ -81,6 +81,8 @@ struct caps_state {
 	struct hole *holes;
 	uint32_t holes_count, holes_room;
 	uint64_t brands; /* so many sealers were made */
+	uint64_t *imaged_brands; /* of the image in progress, in the order they came */
+	uint32_t imaged_brands_count, imaged_brands_room;
 	char words[REPORT_BYTES_MAX]; /* of an order that is about to be answered */
 	uint8_t *piece; /* DEVICE_PIECE_BYTES: where scattered writes, and texts of answers, are
 	                   gathered; of use until the order or call is over */

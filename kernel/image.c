@@ -79,17 +79,34 @@ add(struct modules *modules, struct module *module)
 	modules->count++;
 }
 
-static int
-collect(struct world *world, struct domain *domain, struct modules *ret_modules)
+static struct module *
+module_of_object(const struct image_out *out, uint32_t place)
 {
-	struct modules modules = {.room = count_instances(domain) * sizeof *modules.at};
+	const struct caps *caps = out->world->config.caps;
+	const struct object *object = object_at(out->world, out->objects[place]);
 
-	modules.at = heap_take(&world->heap, modules.room);
+	return caps->object_module ? caps->object_module(object->kind, object->body) : NULL;
+}
+
+static int
+collect(const struct image_out *out, struct modules *ret_modules)
+{
+	struct domain *top = out->top;
+	struct modules modules = {
+		.room = (count_instances(top) + out->objects_count) * sizeof *modules.at};
+
+	modules.at = heap_take(&out->world->heap, modules.room);
 	if (!modules.at)
 		return -ENOMEM;
-	for (struct domain *at = domain; at; at = domain_walk(at, domain))
+	for (struct domain *at = top; at; at = domain_walk(at, top))
 		for (uint32_t i = 0; i < store_instances(at->store); i++)
 			add(&modules, store_instance(at->store, i)->module);
+	for (uint32_t i = 0; i < out->objects_count; i++) {
+		struct module *module = module_of_object(out, i);
+
+		if (module)
+			add(&modules, module);
+	}
 	*ret_modules = modules;
 	return 0;
 }
@@ -257,12 +274,15 @@ count_domains(struct image_out *out)
 static int
 write_all(struct image_out *out)
 {
+	const struct caps *caps = out->world->config.caps;
 	struct modules modules = {0};
-	const int error = out->fork ? 0 : collect(out->world, out->top, &modules);
+	const int error = out->fork ? 0 : collect(out, &modules);
 	uint32_t ready = 0;
 
 	if (error)
 		return error;
+	if (caps && caps->image_begin)
+		caps->image_begin(out->world);
 	for (uint32_t i = 0; i < out->domains_count; i++)
 		ready += image_state(out, out->domains[i]) == DOMAIN_READY;
 	write_header(out, &modules, ready);

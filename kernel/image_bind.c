@@ -257,7 +257,8 @@ get_body(struct image *image, struct object *object, struct bank *payer, uint32_
 	if (!said)
 		return image_bad(image, "it ends too early");
 	in = bytes_in(said, bytes);
-	if (!caps->object_read(image->world, object->kind, payer, object->body, &in) || in.bad ||
+	if (!caps->object_read(image->world, object->kind, payer, object->body, object->bytes,
+		    &in) || in.bad ||
 		bytes_left(&in))
 		return image_bad_at(image, said, "an object that says what its kind cannot");
 	return 0;
@@ -285,22 +286,22 @@ get_borrowed(struct image *image, uint8_t kind, struct bank *payer)
 	return 0;
 }
 
-static uint64_t
-bytes_of_kind(const struct image *image, uint8_t kind)
+static bool
+size_fits(const struct image *image, uint8_t kind, uint64_t bytes)
 {
 	const struct caps *caps = image->world->config.caps;
 
 	switch (kind) {
 	case KEY_METER:
-		return sizeof(struct meter);
+		return bytes == sizeof(struct meter);
 	case KEY_BANK:
-		return sizeof(struct bank);
+		return bytes == sizeof(struct bank);
 	case KEY_PURSE:
-		return sizeof(struct purse);
+		return bytes == sizeof(struct purse);
 	case KEY_GRANT:
-		return sizeof(uint32_t);
+		return bytes == sizeof(uint32_t);
 	default:
-		return caps->object_bytes ? caps->object_bytes(kind) : 0;
+		return caps->object_fits && caps->object_fits(kind, bytes);
 	}
 }
 
@@ -322,7 +323,7 @@ get_object(struct image *image)
 	if (borrowed)
 		return bytes ? image_bad_at(image, start, "a part of a domain with a body")
 			     : get_borrowed(image, kind, payer);
-	if (!bytes || bytes != bytes_of_kind(image, kind))
+	if (!bytes || !size_fits(image, kind, bytes))
 		return image_bad_at(image, start, "an object as large as none of its kind is");
 	index = object_new(image->world, kind, payer, bytes);
 	if (index == OBJECT_NONE) {

@@ -541,10 +541,13 @@ read_image(struct image *image, struct domain **ret_domain)
 {
 	uint8_t *tables;
 	uint64_t room;
+	const struct caps *caps = image->world->config.caps;
 	int error = take_tables(image, &tables, &room);
 
 	if (error)
 		return error;
+	if (caps && caps->image_begin)
+		caps->image_begin(image->world);
 	error = read_all(image);
 	if (error && image->made)
 		domain_end(image->at[0].domain);

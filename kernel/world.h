@@ -108,13 +108,17 @@ struct caps { /* caps/caps.c: const struct caps caps_all */
 	 * of zeroes must be well. */
 	void (*end)(struct world *world, uint8_t kind, void *body);
 
-	/* Objects in images: a body's size, its plain data, and its table of keys. Read:
-	 * total; what it stores more it charges to the payer. NULL: kinds have none. */
-	uint64_t (*object_bytes)(uint8_t kind); /* 0: of this kind there are none */
+	/* Objects in images: whether a body of the kind can be so large, its plain data,
+	 * its table of keys, the module it holds. Reading is total; what a body stores
+	 * beside itself it charges to the payer. NULL: no kind has objects. */
+	bool (*object_fits)(uint8_t kind, uint64_t bytes);
 	void (*object_write)(struct world *world, uint8_t kind, const void *body, struct sink *sink);
 	bool (*object_read)(struct world *world, uint8_t kind, struct bank *payer, void *body,
-		struct bytes_in *in);
+		uint64_t bytes, struct bytes_in *in);
 	struct key *(*object_keys)(uint8_t kind, void *body, uint32_t *ret_count);
+	struct module *(*object_module)(uint8_t kind, const void *body);
+	/* An image is about to be written, or read. May be NULL. */
+	void (*image_begin)(struct world *world);
 	/* The name under which the host gave a root grant; and back, GRANT_NONE if it is
 	 * not given here. */
 	const char *(*grant_name)(struct world *world, uint32_t grant);
@@ -383,6 +387,7 @@ int world_module(struct world *world, const uint8_t *bytes, size_t count, struct
  * this hash; held until it is dropped as often, and no domain is made of it. */
 int world_module_copy(struct world *world, const uint8_t *bytes, uint64_t count,
 	struct report *report, struct module **ret_module);
+struct module *world_module_by_hash(struct world *world, const uint8_t hash[32]); /* or NULL */
 /* Whoever has an instance of it holds it, too. */
 void world_module_hold(struct module *module);
 void world_module_drop(struct world *world, struct module *module);

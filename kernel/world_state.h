@@ -64,7 +64,6 @@ void queue_drop(struct domain *domain); /* from the one it is in, if any */
 /* A free place is the domain's: id and generation are set. false: no memory. */
 bool world_place(struct world *world, struct domain *domain);
 void world_unplace(struct domain *domain);
-struct module *world_module_by_hash(struct world *world, const uint8_t hash[32]);
 /* The import of that name and type; IMPORT_UNSERVED; `ret_other` when the name
  * is known with another type only. */
 uint32_t world_import(const struct world *world, const struct import *import,
