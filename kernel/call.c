@@ -220,13 +220,16 @@ call_run(struct domain *domain)
 }
 
 /* The store stands at the call still: asked again, it says the same. */
-void
+bool
 domain_pending(struct domain *domain)
 {
+	if (store_is_cold(domain->store) && store_warm(domain->store))
+		return false;
 	if (domain->pending.end == EXEC_HOST && domain->pending.slots)
-		return;
+		return true;
 	store_run(domain->store, 0, &domain->pending);
 	must(GATE4, domain->pending.end == EXEC_HOST && domain->pending.used == 0);
+	return true;
 }
 
 void

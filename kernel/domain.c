@@ -406,6 +406,11 @@ domain_entry(struct domain *domain, uint32_t func, const uint64_t *args, uint32_
 void
 domain_start(struct domain *domain)
 {
+	if (domain->interrupted) {
+		domain->stop = (struct stop){0};
+		tree_go_on(domain);
+		return;
+	}
 	switch (domain->stop.reason) {
 	case STOP_TRAP:
 	case STOP_ENDED:
@@ -497,8 +502,7 @@ domain_result(struct domain *domain, const uint8_t *bytes, uint32_t count)
 
 	if (domain->state != DOMAIN_STOPPED || domain->stop.reason != STOP_CALLED)
 		return -EINVAL;
-	domain_pending(domain);
-	if (!results_fit(domain->pending.type, bytes, count))
+	if (!domain_pending(domain) || !results_fit(domain->pending.type, bytes, count))
 		return -EINVAL;
 	for (uint32_t i = 0; i < domain->pending.type->results; i++)
 		domain->pending.slots[i] = bytes_u64(&in);

@@ -285,6 +285,15 @@ import_answered(struct domain *domain, uint32_t rc, const struct message *messag
 	tree_wake(domain);
 }
 
+/* The host cannot even hold what it has paid for: it ends where it stands. */
+static void
+no_memory(struct domain *domain)
+{
+	store_host_trap(domain->store, TRAP_ARGUMENT);
+	domain->charged = domain->progress = 0;
+	domain_finish(domain, (struct stop){.reason = STOP_TRAP, .trap = TRAP_ARGUMENT});
+}
+
 void
 gate_answer(struct domain *caller, uint32_t rc, const struct message *message)
 {
@@ -292,17 +301,19 @@ gate_answer(struct domain *caller, uint32_t rc, const struct message *message)
 
 	must(GATE1, caller->state == DOMAIN_CALLING);
 	wait_over(caller);
+	if (wait <= WAIT_IMPORT && !domain_pending(caller)) {
+		no_memory(caller);
+		return;
+	}
 	switch (wait) {
 	case WAIT_REPLY:
 	case WAIT_RUN:
 	case WAIT_INVOKE:
-		domain_pending(caller);
 		deliver(caller, (uint32_t)caller->pending.slots[2], message);
 		call_over(caller, rc);
 		tree_wake(caller);
 		return;
 	case WAIT_IMPORT:
-		domain_pending(caller);
 		import_answered(caller, rc, message);
 		return;
 	case WAIT_DRY:
@@ -347,7 +358,8 @@ view_bytes(struct domain *caller)
 {
 	const struct instance *instance;
 
-	domain_pending(caller);
+	if (!domain_pending(caller))
+		return 0;
 	instance = store_instance(caller->store, caller->pending.instance);
 	return instance->memory ? instance->memory->bytes : 0;
 }
@@ -355,8 +367,7 @@ view_bytes(struct domain *caller)
 uint8_t *
 view_mem(struct domain *caller, uint64_t at, uint64_t bytes)
 {
-	domain_pending(caller);
-	if (store_is_cold(caller->store) && store_warm(caller->store))
+	if (!domain_pending(caller))
 		return NULL;
 	return store_mem_at(caller->store, caller->pending.instance, at, bytes);
 }
@@ -474,7 +485,10 @@ let_in(struct domain *callee, uint32_t order, const struct message *message)
 {
 	queue_drop(callee);
 	callee->state = DOMAIN_STOPPED; /* until it is woken */
-	domain_pending(callee);
+	if (!domain_pending(callee)) {
+		no_memory(callee);
+		return;
+	}
 	deliver(callee, (uint32_t)callee->pending.slots[1], message);
 	call_over(callee, order);
 	tree_wake(callee);

@@ -138,8 +138,8 @@ domain_hold(struct domain *domain)
 }
 
 /* The strand below goes on from where it was left. */
-static void
-go_on(struct domain *child)
+void
+tree_go_on(struct domain *child)
 {
 	struct meter *dry = child->dry;
 
@@ -170,12 +170,12 @@ tree_run(struct invocation *inv, struct domain *child, uint64_t word, uint32_t f
 	}
 	child->word_in = word;
 	if (flags & RUN_DETACH) {
-		go_on(child);
+		tree_go_on(child);
 		return gate_rc(inv, GATE_OK);
 	}
 	drive(inv, child, WAIT_RUN);
 	child->poll = flags & RUN_POLL;
-	go_on(child);
+	tree_go_on(child);
 	if (child->runner && child->poll && child->state == DOMAIN_WAITING)
 		tree_waits(child);
 	return ORDER_STALLED;
@@ -199,7 +199,7 @@ tree_invoke(struct invocation *inv, struct domain *child, uint32_t func)
 				    : error == -EINVAL ? GATE_BAD_WORD
 						       : GATE_NO_SPACE);
 	drive(inv, child, WAIT_INVOKE);
-	go_on(child);
+	tree_go_on(child);
 	return ORDER_STALLED;
 }
 

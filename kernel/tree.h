@@ -43,6 +43,8 @@ void tree_full(struct domain *domain, uint64_t need);
 void tree_trapped(struct domain *domain, enum trap trap);
 /* It waits for a device: a run that polls returns. */
 void tree_waits(struct domain *domain);
+/* The strand below it goes on from where it was left, or it itself. */
+void tree_go_on(struct domain *child);
 /* It goes on when the other is run again. */
 void tree_hold(struct domain *domain, struct domain *leaf);
 /* What it waited for has come: READY, unless its strand is held. */

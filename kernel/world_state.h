@@ -82,8 +82,9 @@ void world_step(struct world *world, struct domain *domain);
 /* call.c */
 /* The import call that the store stands at: answers it, or says how it stopped. */
 enum call_end call_run(struct domain *domain);
-/* Its pending call is at hand again, also after it was read from an image. */
-void domain_pending(struct domain *domain);
+/* Its pending call and memory are at hand again, also after it was cold or read
+ * from an image. false: the host has no memory for it. */
+bool domain_pending(struct domain *domain);
 /* Its request in flight is void: it completes with DEVICE_EREVOKED. */
 void request_revoked(struct domain *domain);
 /* Whether these bytes are results of this type, 8 bytes each. */
