@@ -134,21 +134,33 @@ get_i32(const uint8_t *from)
 		(uint32_t)from[3] << 24);
 }
 
+/* A sleeper is written to where it lies; only without a page is it woken for it. */
+static void
+put_down(struct domain *domain, uint32_t at, const void *from, uint64_t bytes)
+{
+	const uint32_t instance = domain->pending.instance;
+
+	if (store_mem_write(domain->store, instance, at, from, bytes))
+		must(GATE4, !store_warm(domain->store) &&
+				    !store_mem_write(domain->store, instance, at, from, bytes));
+}
+
 /* Into the domain that stands in its call with its letter at `at`. A resume key
  * that finds no slot is lost, so its caller wakes. */
 static void
 deliver(struct domain *domain, uint32_t at, const struct message *message)
 {
-	uint8_t *letter = store_mem_at(domain->store, domain->pending.instance, at, MESSAGE_BYTES);
+	uint8_t letter[MESSAGE_BYTES];
 	uint32_t room, room_at;
 
-	must(GATE4, letter);
+	must(GATE4, store_mem_read(domain->store, domain->pending.instance, at, letter, sizeof letter));
 	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
 		put_u64(letter + 8 * i, message->words[i]);
 	put_u64(letter + AT_BADGE, message->badge);
 	room_at = (uint32_t)get_i32(letter + 48);
 	room = (uint32_t)min_u64((uint32_t)get_i32(letter + 52), message->text_bytes);
 	put_u32(letter + AT_GOT, message->text_bytes);
+	put_down(domain, at, letter, sizeof letter);
 	for (unsigned i = 0; i < MESSAGE_KEYS; i++) {
 		const int32_t slot = get_i32(letter + 80 + 4 * i);
 
@@ -158,8 +170,7 @@ deliver(struct domain *domain, uint32_t at, const struct message *message)
 			gate_lost(domain->world, &message->keys[i]);
 	}
 	if (room)
-		memmove(store_mem_at(domain->store, domain->pending.instance, room_at, room),
-			message->text, room);
+		put_down(domain, room_at, message->text, room);
 }
 
 /* --- answering --------------------------------------------------------------------------- */

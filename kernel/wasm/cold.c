@@ -311,7 +311,7 @@ store_mem_write(struct store *store, uint32_t index, uint64_t at, const void *fr
 	if (!bytes)
 		return 0;
 	if (memory->base) {
-		memcpy(memory->base + at, from, bytes);
+		memmove(memory->base + at, from, bytes); /* which may be its own */
 		return 0;
 	}
 	list = list_own(store, memory->list, (uint32_t)((at + bytes - 1) / HOST_PAGE_BYTES) + 1);
@@ -336,6 +336,10 @@ store_mem_read(struct store *store, uint32_t index, uint64_t at, void *to, uint6
 
 	if (!memory || !span_fits(at, bytes, memory->bytes))
 		return false;
+	if (memory->base) {
+		memcpy(out, memory->base + at, bytes);
+		return true;
+	}
 	while (bytes) {
 		const uint64_t offset = at % HOST_PAGE_BYTES;
 		const uint64_t part = min_u64(bytes, HOST_PAGE_BYTES - offset);

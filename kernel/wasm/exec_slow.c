@@ -94,7 +94,7 @@ machine_view(struct machine *m, struct instance *instance)
 	m->globals = instance->globals;
 	m->tables = instance->tables;
 	m->mem = instance->memory ? instance->memory->base : NULL;
-	m->mem_bytes = instance->memory ? instance->memory->bytes : 0;
+	m->mem_bytes = m->mem ? instance->memory->bytes : 0; /* a cold one has no bytes at hand */
 	for (uint32_t i = 0; i < 4; i++) /* a memory is empty or has whole pages */
 		m->mem_ends[i] = m->mem_bytes ? m->mem_bytes + 1 - (1u << i) : 0;
 }

@@ -147,6 +147,24 @@ hear(struct theatre *t, struct domain *domain)
 	t->heard.text = at + COMMAND_BYTES + COMMAND_TEXT;
 }
 
+/* Each second time all sleep: those that stand in the gate forget, as if read from
+ * an image, which call they stand in. */
+static void
+lull(struct theatre *t)
+{
+	if (t->lulls++ % 2)
+		return;
+	for (uint32_t id = 0; id < world_domains(t->world); id++) {
+		struct domain *domain = world_domain(t->world, id);
+
+		if (!domain)
+			continue;
+		CHECK(!store_cool(domain->store));
+		if (domain->state == DOMAIN_CALLING || domain->state == DOMAIN_AVAILABLE)
+			domain->pending = (struct exec_result){0};
+	}
+}
+
 /* As world_run() does one. false: nothing goes on by itself. */
 static bool
 step(struct theatre *t)
@@ -161,8 +179,10 @@ step(struct theatre *t)
 		gate_settle(world);
 	else if (!world_take_completion(world, true))
 		return false;
-	if (!t->quiet)
+	if (!t->quiet) {
+		lull(t);
 		world_check(world);
+	}
 	return true;
 }
 

@@ -48,6 +48,7 @@ struct theatre {
 	struct world *world;
 	struct module *puppet;
 	struct heard heard;
+	uint32_t lulls;
 	bool quiet; /* the fuzzer's: no check after each step */
 };
 
