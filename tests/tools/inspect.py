@@ -28,12 +28,16 @@ DOMAIN = {
     "runs": PATH, "runner": PATH, "callee": PATH, "keeper": TEXT, "keeper_domain": PATH, "held": TRUTH,
     "stack": [{"func": TEXT, "index": COUNT, "offset": COUNT}], "keys": None, "modules": [TEXT],
 }
-OBJECT = {"number": COUNT, "kind": TEXT, "part": TRUTH, "payer": PATH, "bytes": COUNT}
+OBJECT = {"number": COUNT, "keys": None, "kind": TEXT, "part": TRUTH, "payer": PATH, "bytes": COUNT}
 OF_KIND = {
     "meter": {**LINE, "owner": PATH, "keeper": TEXT},
     "bank": {**BANK, "owner": PATH},
     "purse": {"balance": COUNT, "above_object": NUMBER},
     "module": {"module": TEXT},
+    "segment": {"segment_bytes": COUNT},
+    "image": {"image_bytes": COUNT, "image_domains": COUNT},
+    "factory": {"sealed": TRUTH, "holes": COUNT},
+    "box": {"brand": COUNT}, "sealer": {"brand": COUNT}, "unsealer": {"brand": COUNT},
 }
 ALL = {
     "v": COUNT, "file": TEXT, "command": TEXT, "modules": [MODULE], "domains": None, "objects": None,
@@ -53,13 +57,15 @@ def faults(seen):
             yield f"domains[{i}]: its parent does not come before it"
         if not set(domain["modules"]) <= hashes:
             yield f"domains[{i}]: a module that is not listed"
-        for j, key in enumerate(domain["keys"]):
+    for holder in seen["domains"] + seen["objects"]:
+        for j, key in enumerate(holder["keys"]):
+            where = f"{holder.get('path', holder.get('number'))}.keys[{j}]"
             want = {**KEY, **GRANT} if "grant" in key else KEY
-            yield from check(f"domains[{i}].keys[{j}]", want, key)
+            yield from check(where, want, key)
             if key["object"] is not None and key["object"] not in numbers:
-                yield f"domains[{i}].keys[{j}]: an object that is not listed"
+                yield f"{where}: an object that is not listed"
             if key["domain"] is not None and key["domain"] not in paths:
-                yield f"domains[{i}].keys[{j}]: a domain that is not listed"
+                yield f"{where}: a domain that is not listed"
     for i, one in enumerate(seen["objects"]):
         kind = GRANT if one["kind"] == "grant" and "grant" in one else OF_KIND.get(one["kind"], {})
         yield from check(f"objects[{i}]", {**OBJECT, **kind}, one)

@@ -122,7 +122,7 @@ get_fields(struct tree *tree, struct bytes_in *in, json_t *json)
 static bool
 get_domain(struct tree *tree, struct bytes_in *in)
 {
-	tree->domain = json_object();
+	tree->domain = tree->holder = json_object();
 	json_array_append_new(tree->domains, tree->domain);
 	json_object_set_new(tree->domain, "path", json_null());
 	json_object_set_new(tree->domain, "stack", json_array());
@@ -132,15 +132,15 @@ get_domain(struct tree *tree, struct bytes_in *in)
 }
 
 static bool
-get_below(struct tree *tree, struct bytes_in *in, const char *list)
+get_below(struct tree *tree, struct bytes_in *in, json_t *above, const char *list)
 {
 	json_t *json = json_object();
 
-	if (!tree->domain) {
+	if (!above) {
 		json_decref(json);
 		return false;
 	}
-	json_array_append_new(json_object_get(tree->domain, list), json);
+	json_array_append_new(json_object_get(above, list), json);
 	return get_fields(tree, in, json);
 }
 
@@ -165,7 +165,9 @@ get_object(struct tree *tree, struct bytes_in *in)
 	json_t *json = json_object();
 	char kind[TEXT_MAX];
 
+	tree->holder = json;
 	json_array_append_new(tree->objects, json);
+	json_object_set_new(json, "keys", json_array());
 	json_object_set_new(json, "number", json_integer(number));
 	get_text(in, kind);
 	json_object_set_new(json, "kind", text_json(kind));
@@ -179,9 +181,9 @@ tree_entry(struct tree *tree, enum look_tag tag, struct bytes_in *in)
 	case LOOK_DOMAIN:
 		return get_domain(tree, in);
 	case LOOK_KEY:
-		return get_below(tree, in, "keys");
+		return get_below(tree, in, tree->holder, "keys");
 	case LOOK_FRAME:
-		return get_below(tree, in, "stack");
+		return get_below(tree, in, tree->domain, "stack");
 	case LOOK_INSTANCE:
 		return get_instance(tree, in);
 	case LOOK_OBJECT:
@@ -363,10 +365,11 @@ print_domain(const struct tree *tree, const json_t *domain)
 
 /* Whatever fields its kind has, by their names. */
 static void
-print_object(const json_t *object)
+print_object(const struct tree *tree, const json_t *object)
 {
 	const char *name;
 	json_t *value;
+	size_t i;
 
 	printf("  object  %llu %s", (unsigned long long)count_of(object, "number"), text_of(object, "kind"));
 	json_object_foreach((json_t *)(uintptr_t)object, name, value) {
@@ -380,6 +383,8 @@ print_object(const json_t *object)
 			printf("; %s %s", name, json_string_value(value));
 	}
 	printf("\n");
+	json_array_foreach(json_object_get(object, "keys"), i, value)
+		print_key(tree, value, 2);
 }
 
 void
@@ -392,7 +397,7 @@ tree_print(const struct tree *tree)
 		print_domain(tree, at);
 	json_array_foreach(tree->objects, i, at)
 		if (!is_true(at, "part")) /* a domain's own line and bank stand with it */
-			print_object(at);
+			print_object(tree, at);
 	if (tree->keys_more)
 		printf("  ..      and %u more keys\n", tree->keys_more);
 	if (tree->domains_more)
@@ -449,7 +454,7 @@ place_of(const struct tree *tree, const char *path)
 /* A key is an edge: to a domain, to an object that stands alone, or to a note for
  * what is the host's. Keys to one's own parts would only be in the way. */
 static void
-dot_key(const struct tree *tree, const json_t *key, size_t from, size_t index)
+dot_key(const struct tree *tree, const json_t *key, char holder, uint64_t from, size_t index)
 {
 	const char *domain = text_of(key, "domain"), *name = text_of(key, "name");
 	const uint64_t number = count_of(key, "object");
@@ -459,22 +464,21 @@ dot_key(const struct tree *tree, const json_t *key, size_t from, size_t index)
 
 	if (object && is_true(object, "part"))
 		to = place_of(tree, owner);
-	if (to == from)
+	if ((to == from && holder == 'd') || (to == SIZE_MAX && !object && !name[0]))
 		return;
+	printf("\t%c%llu -> ", holder, (unsigned long long)from);
 	if (to != SIZE_MAX)
-		printf("\td%zu -> d%zu", from, to);
+		printf("d%zu", to);
 	else if (object)
-		printf("\td%zu -> o%llu", from, (unsigned long long)number);
-	else if (name[0])
-		printf("\td%zu -> \"r%zu.%zu\"", from, from, index);
+		printf("o%llu", (unsigned long long)number);
 	else
-		return;
+		printf("\"r%c%llu.%zu\"", holder, (unsigned long long)from, index);
 	printf(" [style=dashed constraint=%s color=\"%s\" label=\"%llu %s\"];\n", name[0] ? "true" : "false",
 		is_true(key, "cut") || is_true(key, "hole") ? "#c00000" : "#2f5597",
 		(unsigned long long)count_of(key, "slot"), text_of(key, "kind"));
 	if (!name[0])
 		return;
-	printf("\t\"r%zu.%zu\" [shape=note fontsize=9 label=\"", from, index);
+	printf("\t\"r%c%llu.%zu\" [shape=note fontsize=9 label=\"", holder, (unsigned long long)from, index);
 	put_dot(name);
 	printf("\\n");
 	put_dot(text_of(key, "spec"));
@@ -506,7 +510,10 @@ tree_dot(const struct tree *tree, const char *file)
 		if (parent != SIZE_MAX)
 			printf("\td%zu -> d%zu [arrowhead=none penwidth=2];\n", parent, i);
 		json_array_foreach(json_object_get(at, "keys"), j, key)
-			dot_key(tree, key, i, j);
+			dot_key(tree, key, 'd', i, j);
 	}
+	json_array_foreach(tree->objects, i, at)
+		json_array_foreach(json_object_get(at, "keys"), j, key)
+			dot_key(tree, key, 'o', count_of(at, "number"), j);
 	printf("}\n");
 }

@@ -20,6 +20,7 @@ struct tree_reference { /* a field that names a domain; its path is known at the
 struct tree {
 	json_t *domains, *objects; /* arrays */
 	json_t *domain;            /* the last one; borrowed */
+	json_t *holder;            /* of keys: the last domain or object; borrowed */
 	struct tree_reference *references;
 	uint32_t references_count, references_room;
 	uint32_t domains_more, objects_more, keys_more; /* left out */

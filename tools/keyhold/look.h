@@ -10,8 +10,8 @@
  *   MEMORY  u8 imported, u32 min, u32 max (UINT32_MAX: none), in 64 KiB pages
  *   MORE    u8 tag of what was left out, u32 how many
  *   DOMAIN  fields; in the order of a walk: its place is how many came before
- *   KEY     fields; of the domain before
- *   FRAME   fields; the same, the innermost first
+ *   KEY     fields; in the domain or the object before
+ *   FRAME   fields; of the domain before, the innermost first
  *   INSTANCE  32 hash of its module; the same
  *   OBJECT  u32 number, text kind, fields
  *

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "caps/bodies.h"
 #include "caps/program.h"
 #include "caps/sense.h"
 #include "kernel/gate.h"
@@ -215,7 +216,7 @@ fields_grant(uint32_t index, uint32_t generation)
 	field_count("expires", grant->expires);
 }
 
-/* --- objects: a row a kind ------------------------------------------------------------ */
+/* --- objects: the fields of a kind ------------------------------------------------------------ */
 
 static void
 show_meter(const void *body)
@@ -267,30 +268,35 @@ show_grant(const void *body)
 		fields_grant(index, grants->at[index].generation);
 }
 
-static const struct show {
-	enum kind_id kind;
-	void (*fields)(const void *body);
-} shows[] = {
-	{KIND_meter, show_meter},
-	{KIND_bank, show_bank},
-	{KIND_purse, show_purse},
-	{KIND_module, show_module},
-	{KIND_grant, show_grant},
-};
+static void
+show_segment(const void *body)
+{
+	field_count("segment_bytes", ((const struct segment *)body)->bytes);
+}
 
 static void
-put_object(uint32_t index, const struct object *object)
+show_image(const void *body)
 {
-	sink_u8(to, LOOK_OBJECT);
-	sink_u32(to, index);
-	put_text(kind_name(object->kind));
-	field_truth("part", object->borrowed);
-	field_domain("payer", object->payer ? object->payer->owner : NULL);
-	field_count("bytes", object->bytes);
-	for (unsigned i = 0; i < sizeof(shows) / sizeof(*shows) && object->body; i++)
-		if ((uint8_t)shows[i].kind == object->kind)
-			shows[i].fields(object->body);
-	fields_end();
+	const struct image_body *image = body;
+
+	field_count("image_bytes", image->count);
+	field_count("image_domains", image->domains);
+}
+
+static void
+show_factory(const void *body)
+{
+	const struct factory *factory = body;
+
+	field_truth("sealed", factory->sealed);
+	field_count("holes", factory->holes_count);
+}
+
+/* The first word of a brand and of a box. */
+static void
+show_brand(const void *body)
+{
+	field_count("brand", ((const struct brand *)body)->number);
 }
 
 /* --- domains ---------------------------------------------------------------------------- */
@@ -340,6 +346,87 @@ put_key(uint32_t slot, const struct key *key)
 	fields_target(key);
 	fields_grant(key->grant, key->grant_generation);
 	fields_end();
+}
+
+/* --- an object, and the keys in it ---------------------------------------------------- */
+
+static void
+keys_of_node(const void *body)
+{
+	const struct node *node = body;
+
+	for (uint32_t i = 0; i < NODE_SLOTS; i++)
+		if (!key_is_void(&node->slots[i]))
+			put_key(i, &node->slots[i]);
+}
+
+static void
+keys_of_factory(const void *body)
+{
+	const struct factory *factory = body;
+
+	for (uint32_t i = 0; i < factory->keys_count; i++)
+		put_key(factory->slots[i], &factory->keys[i]);
+}
+
+static void
+keys_of_forwarder(const void *body)
+{
+	put_key(0, &((const struct forwarder *)body)->target);
+}
+
+static void
+keys_of_box(const void *body)
+{
+	put_key(0, &((const struct box *)body)->key);
+}
+
+/* A row a kind: its fields, and the keys it holds. */
+static const struct show {
+	enum kind_id kind;
+	void (*fields)(const void *body); /* NULL: none of its own */
+	void (*keys)(const void *body);   /* NULL: it holds none */
+} shows[] = {
+	{KIND_meter, show_meter, NULL},
+	{KIND_bank, show_bank, NULL},
+	{KIND_purse, show_purse, NULL},
+	{KIND_module, show_module, NULL},
+	{KIND_grant, show_grant, NULL},
+	{KIND_segment, show_segment, NULL},
+	{KIND_image, show_image, NULL},
+	{KIND_node, NULL, keys_of_node},
+	{KIND_factory, show_factory, keys_of_factory},
+	{KIND_forwarder, NULL, keys_of_forwarder},
+	{KIND_box, show_brand, keys_of_box},
+	{KIND_sealer, show_brand, NULL},
+	{KIND_unsealer, show_brand, NULL},
+};
+
+static const struct show *
+show_of(const struct object *object)
+{
+	for (unsigned i = 0; i < sizeof(shows) / sizeof(*shows) && object->body; i++)
+		if ((uint8_t)shows[i].kind == object->kind)
+			return &shows[i];
+	return NULL;
+}
+
+static void
+put_object(uint32_t index, const struct object *object)
+{
+	const struct show *show = show_of(object);
+
+	sink_u8(to, LOOK_OBJECT);
+	sink_u32(to, index);
+	put_text(kind_name(object->kind));
+	field_truth("part", object->borrowed);
+	field_domain("payer", object->payer ? object->payer->owner : NULL);
+	field_count("bytes", object->bytes);
+	if (show && show->fields)
+		show->fields(object->body);
+	fields_end();
+	if (show && show->keys)
+		show->keys(object->body);
 }
 
 static void
