@@ -323,28 +323,26 @@ goes_before(struct domain *domain)
 	return bank_tenant(&domain->bank);
 }
 
-/* Of all that must go with it, one that can go now. */
-static struct domain *
-lowest(struct domain *domain)
-{
-	struct domain *before;
-
-	while ((before = goes_before(domain)))
-		domain = before;
-	return domain;
-}
-
+/* Down to one that can go now, and from there back the way it came: each is
+ * found once, however deep they are. */
 void
 domain_end(struct domain *domain)
 {
-	struct domain *at;
+	struct domain *at = domain, *before;
 
-	if (!domain)
-		return;
-	do {
-		at = lowest(domain);
+	if (domain)
+		domain->ends_for = NULL;
+	while (at) {
+		before = goes_before(at);
+		if (before) {
+			before->ends_for = at;
+			at = before;
+			continue;
+		}
+		before = at->ends_for;
 		end_one(at);
-	} while (at != domain);
+		at = before;
+	}
 }
 
 /* --- what it does next ----------------------------------------------------------------- */

@@ -101,6 +101,7 @@ line_switch(struct clock_gas *clock, struct line *to)
 		common->active_below = below;
 	for (line = below; line; line = line->active_below) {
 		line->active = true;
+		line->level = line->superior ? line->superior->level + 1 : 0;
 		line->t0 = clock->now;
 		set_due(line);
 	}
@@ -207,6 +208,17 @@ uint64_t
 line_left(const struct clock_gas *clock, const struct line *line)
 {
 	return line->unlimited ? GAS_NO_LIMIT : line->left - drained(clock, line);
+}
+
+/* Active lines are one path: there the deeper one is below. */
+bool
+line_is_below(const struct line *line, const struct line *above)
+{
+	while (line && line != above && !line->active)
+		line = line->superior;
+	if (!line || line == above)
+		return line;
+	return above->active && line->level >= above->level;
 }
 
 /* The line after this one in a walk of the tree, without recursion. */

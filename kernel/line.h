@@ -42,6 +42,7 @@ struct line {
 	uint64_t rate;                    /* L8: 1 + rent x pages */
 	uint64_t used;
 	uint64_t t0, due_self, due_below; /* while active; on the gas clock */
+	uint32_t level;                   /* while active: how far below its root */
 	bool unlimited, active;
 };
 
@@ -73,6 +74,9 @@ void line_feed(struct clock_gas *clock, struct line *line, uint64_t gas);
 void line_limit(struct clock_gas *clock, struct line *line, uint64_t left); /* GAS_NO_LIMIT: none */
 void line_reserve(struct clock_gas *clock, struct line *line, uint64_t reserve);
 void line_rate(struct clock_gas *clock, struct line *line, uint64_t rate); /* at least 1 */
+
+/* Is it at or below that one? While both are active it takes one compare. */
+bool line_is_below(const struct line *line, const struct line *above);
 
 /* As of now, active or not. left is GAS_NO_LIMIT for an unlimited line. */
 uint64_t line_used(const struct clock_gas *clock, const struct line *line);

@@ -251,14 +251,6 @@ tree_quiesce(struct world *world)
 
 /* --- dry lines ------------------------------------------------------------------------------- */
 
-bool
-line_is_below(const struct line *line, const struct line *above)
-{
-	while (line && line != above)
-		line = line->superior;
-	return line != NULL;
-}
-
 void
 tree_unpark(struct meter *meter)
 {

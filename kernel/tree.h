@@ -65,5 +65,3 @@ enum order_end tree_invoke(struct invocation *inv, struct domain *child, uint32_
 bool tree_quiesce(struct world *world);
 /* It ends: out of every run. */
 void tree_forget(struct domain *domain);
-/* Is this line at or below that one? */
-bool line_is_below(const struct line *line, const struct line *above);

@@ -181,6 +181,7 @@ struct domain {
 	struct world *world;
 	struct domain *parent, *first, *last; /* the tree: those below it, oldest first, ... */
 	struct domain *next, *prev;           /* ... and its place among its likes */
+	struct domain *ends_for;              /* while it ends: who ends after it */
 	struct domain *queue_next, *queue_prev;      /* in the ready or the stalled queue */
 	struct queue *queue;                         /* which one; NULL: in none */
 	char name[DOMAIN_NAME_BYTES]; /* last part of its path: "main"; terminated */

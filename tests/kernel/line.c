@@ -48,6 +48,24 @@ Test(line, the_topmost_dry_line_is_found)
 	cr_assert_eq(line_dry(&clock, 11), &a);
 }
 
+Test(line, below_is_below_whichever_of_them_are_active)
+{
+	struct clock_gas clock = {0};
+	struct line a, b, c, d, *const lines[] = {&a, &b, &c, &d};
+	static const bool below[4][4] = {{1, 0, 0, 0}, {1, 1, 0, 0}, {1, 1, 1, 0}, {1, 0, 0, 1}};
+
+	line_init(&a, NULL);
+	line_init(&b, &a);
+	line_init(&c, &b);
+	line_init(&d, &a);
+	for (int running = -1; running < 4; running++) {
+		line_switch(&clock, running < 0 ? NULL : lines[running]);
+		for (int i = 0; i < 4; i++)
+			for (int j = 0; j < 4; j++)
+				cr_assert_eq(line_is_below(lines[i], lines[j]), below[i][j]);
+	}
+}
+
 Test(line, a_reserve_is_kept_from_those_below_only)
 {
 	struct clock_gas clock = {0};
