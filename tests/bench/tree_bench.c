@@ -4,7 +4,7 @@
  *
  * usage: tree_bench GUESTS call [COUNT]
  *        tree_bench GUESTS depth DEPTH STEPS [own]
- *        tree_bench GUESTS depths [PAIRS]
+ *        tree_bench GUESTS depths [PAIRS] | refuel [DEPTH] | cut [TREES]
  *
  * GUESTS is the folder of the .wasm of tests/guests. Each figure has the guest's
  * module, its bytes and its depth beside it. */
@@ -12,8 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "drivers/host_linux.h"
+#include "kernel/gate.h"
 #include "kernel/world_state.h"
 #include "tests/support/house.h"
 
@@ -76,6 +80,25 @@ number(int argc, char **argv, int index, uint64_t otherwise)
 	return argc > index ? strtoull(argv[index], NULL, 0) : otherwise;
 }
 
+/* The worker's own host: one arena, one memfd of pages. */
+static struct host *
+linux_host(uint64_t bank_bytes, uint64_t store_bytes)
+{
+	const int fd = memfd_create("pages", 0);
+	const struct host_linux_config config = {.bank_bytes = bank_bytes, .store_fd = fd,
+		.store_bytes = store_bytes};
+	struct report report;
+	struct host *host;
+	uint64_t arena;
+
+	report_clear(&report);
+	if (fd < 0 || ftruncate(fd, (off_t)store_bytes) ||
+		host_linux_open(&config, &report, &host, &arena))
+		house_fail("host", report.text);
+	(void)close(fd);
+	return host;
+}
+
 /* --- a call and back --------------------------------------------------------------- */
 
 struct stamps {
@@ -130,7 +153,7 @@ enum { FIRST_GAS_BITS = 60 };
 static void
 nest(struct house *house, uint64_t depth, bool own)
 {
-	house_open(house, EXECUTOR_FAST, NULL);
+	house_open(house, EXECUTOR_FAST, linux_host(UINT64_C(4) << 30, 64 << 20));
 	house_root(house, guest("nest"), UINT64_C(1) << FIRST_GAS_BITS);
 	house_task(house, (struct house_task){.depth = depth, .word = !own});
 	if (house_go(house, 0) != STOP_YIELDED || house->root->stop.word != NEST_ZERO) {
@@ -192,6 +215,178 @@ bench_depth(uint64_t depth, uint64_t steps, bool own)
 	return 0;
 }
 
+/* Looks before each step whether the deepest is about to make it. */
+struct watch {
+	struct domain *leaf;
+	uint64_t start, in_leaf, first, last;
+};
+
+static bool
+watch(void *user)
+{
+	struct watch *w = user;
+	const uint64_t now = now_ns();
+
+	if (w->start)
+		w->in_leaf += now - w->start;
+	w->start = 0;
+	if (w->leaf && w->leaf->world->ready.head == w->leaf) {
+		w->start = w->last = now;
+		if (!w->first)
+			w->first = now;
+	}
+	return false;
+}
+
+enum { DEPTHS = 3, RESUMES = 1000, LEAF_STEPS = 300000 };
+
+static int
+bench_depths(uint64_t pairs)
+{
+	static const uint64_t depths[DEPTHS] = {1, 1000, 100000};
+	static struct house houses[DEPTHS];
+	static struct watch watches[DEPTHS];
+	uint64_t *work[DEPTHS], *resume[DEPTHS], gas[DEPTHS][2], words[DEPTHS];
+
+	for (int d = 0; d < DEPTHS; d++) {
+		houses[d] = (struct house){.poked = watch, .user = &watches[d]};
+		nest(&houses[d], depths[d], false);
+		watches[d].leaf = deepest(&houses[d]);
+		work[d] = calloc(pairs, sizeof **work);
+		resume[d] = calloc(pairs, sizeof **resume);
+		if (!work[d] || !resume[d])
+			house_fail("depths", "no memory");
+	}
+	for (uint64_t i = 0; i < pairs; i++) /* by turns */
+		for (int d = 0; d < DEPTHS; d++) {
+			struct watch *w = &watches[d];
+			const uint64_t before = w->leaf->gas_guest + w->leaf->gas_host;
+
+			*w = (struct watch){.leaf = w->leaf};
+			(void)timed(&houses[d], LEAF_STEPS);
+			work[d][i] = w->in_leaf;
+			words[d] = houses[d].root->stop.word;
+			gas[d][0] = w->leaf->gas_guest + w->leaf->gas_host - before;
+			*w = (struct watch){.leaf = w->leaf};
+			(void)timed(&houses[d], (uint64_t)RESUMES << 48);
+			resume[d][i] = (w->last - w->first) / RESUMES;
+			gas[d][1] = w->leaf->gas_guest + w->leaf->gas_host - before - gas[d][0];
+		}
+	for (int d = 0; d < DEPTHS; d++) {
+		const char *of = house_words(&houses[d]);
+
+		say("the deepest works 300,000 steps: gas", gas[d][0], "units", of, depths[d]);
+		say("... and comes to", words[d], "", of, depths[d]);
+		say("... wall time, median", rank(work[d], pairs, 50), "ns", of, depths[d]);
+		say("stopped and resumed 1,000 times: gas", gas[d][1], "units", of, depths[d]);
+		say("... wall time of one, median", rank(resume[d], pairs, 50), "ns", of, depths[d]);
+		if (gas[d][0] != gas[0][0] || gas[d][1] != gas[0][1] || words[d] != words[0])
+			house_fail("depths", "not the same at each depth");
+	}
+	printf("pairs: %" PRIu64 "\n", pairs);
+	return 0;
+}
+
+enum { REFUEL_STEPS = 20000000 };
+
+/* The first one's line is dry while the deepest runs; its owner refuels it. */
+static int
+bench_refuel(uint64_t depth)
+{
+	struct watch w = {0};
+	struct house house = {.poked = watch, .user = &w};
+	uint64_t start, dry, again, down;
+
+	nest(&house, depth, false);
+	w.leaf = deepest(&house);
+	down = line_used(world_clock(house.world), &house.root->meter.line);
+	(void)timed(&house, 0);
+	down = line_used(world_clock(house.world), &house.root->meter.line) - down;
+	line_limit(world_clock(house.world), &house.root->meter.line, down + 10000000);
+	w.last = 0;
+	(void)house_go(&house, REFUEL_STEPS);
+	if (!w.last || !house.root->interrupted || house.root->stop.reason != STOP_OUT_OF_GAS)
+		house_fail("refuel", "it was not dry");
+	dry = now_ns() - w.last;
+	start = now_ns();
+	domain_feed(house.root, UINT64_C(1) << 50);
+	domain_start(house.root);
+	again = now_ns() - start;
+	(void)world_run(house.world, house.root, true);
+	say("dry at the top: its last slice, and its owner hears", dry, "ns", house_words(&house), depth);
+	say("refuelled at the top and ready again", again, "ns", house_words(&house), depth);
+	printf("then it comes to %016" PRIx64 "\n", house.root->stop.word);
+	return house.root->stop.reason != STOP_YIELDED;
+}
+
+/* --- cuts ------------------------------------------------------------------------------ */
+
+enum { MANAGERS = 100, CUT_REVOKED = 4 };
+
+/* All the keys below the first, by whether they are alive now. */
+static uint64_t
+keys_below(struct house *house, bool alive)
+{
+	struct grants *grants = world_grants(house->world);
+	struct domain *at = house->root;
+	uint64_t count = 0;
+
+	while ((at = domain_walk(at, house->root)))
+		for (uint32_t i = 0; i < at->slots_count; i++)
+			count += at->slots[i].kind == KIND_meter && at->slots[i].grant != GRANT_NONE &&
+				key_alive(grants, &at->slots[i]) == alive;
+	return count;
+}
+
+/* The order alone, without what its invoker does around it. */
+static uint64_t cut_took;
+
+static enum order_end
+invoke_timed(struct invocation *inv)
+{
+	const uint64_t start = now_ns();
+	const enum order_end end = caps_all.invoke(inv);
+
+	if (inv->key.kind == KIND_grant)
+		cut_took = now_ns() - start;
+	return end;
+}
+
+static int
+bench_cut(uint64_t trees)
+{
+	struct caps caps = caps_all;
+	struct house house = {.caps = &caps};
+	uint64_t *took = calloc(trees, sizeof *took), *cut = calloc(trees, sizeof *cut), keys = 0;
+
+	caps.invoke = invoke_timed;
+	if (!took || !cut)
+		house_fail("cut", "no memory");
+	house_open(&house, EXECUTOR_FAST, linux_host(UINT64_C(4) << 30, 64 << 20));
+	house_root(&house, guest("cut"), GAS_NO_LIMIT);
+	house_task(&house, (struct house_task){.count = MANAGERS});
+	for (uint64_t i = 0; i < trees; i++) {
+		if (house_go(&house, 0) != STOP_YIELDED || house.root->stop.word)
+			house_fail("cut", "no tree");
+		keys = keys_below(&house, true);
+		took[i] = now_ns();
+		if (house_go(&house, 0) != STOP_YIELDED || house.root->stop.word != CUT_REVOKED)
+			house_fail("cut", "what was cut is not revoked");
+		took[i] = now_ns() - took[i];
+		cut[i] = cut_took;
+		if (keys_below(&house, true))
+			house_fail("cut", "a key below lives");
+	}
+	say("keys below one grant", keys, "keys", house_words(&house), 3);
+	say("domains that hold them", MANAGERS * 100, "domains", house_words(&house), 3);
+	say("one cut: median", rank(cut, trees, 50), "ns", house_words(&house), 0);
+	say("... 99 of 100 within", rank(cut, trees, 99), "ns", house_words(&house), 0);
+	say("resumed, cut, tried once, stopped: median", rank(took, trees, 50), "ns", house_words(&house), 0);
+	say("... 99 of 100 within", rank(took, trees, 99), "ns", house_words(&house), 0);
+	printf("cuts: %" PRIu64 "\n", trees);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -203,5 +398,11 @@ main(int argc, char **argv)
 	if (!strcmp(argv[2], "depth"))
 		return bench_depth(number(argc, argv, 3, 1000), number(argc, argv, 4, 1000000),
 			argc > 5 && !strcmp(argv[5], "own"));
+	if (!strcmp(argv[2], "depths"))
+		return bench_depths(number(argc, argv, 3, 31));
+	if (!strcmp(argv[2], "refuel"))
+		return bench_refuel(number(argc, argv, 3, 100000));
+	if (!strcmp(argv[2], "cut"))
+		return bench_cut(number(argc, argv, 3, 100));
 	house_fail(argv[2], "no such bench");
 }

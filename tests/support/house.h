@@ -24,6 +24,7 @@ struct house {
 	uint8_t *bytes; /* of the guest */
 	size_t bytes_count;
 	char name[64];
+	const struct caps *caps; /* NULL: caps_all */
 	bool (*poked)(void *user);
 	void *user;
 	uint64_t slice;

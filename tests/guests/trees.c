@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trees that guests make by themselves, through the gate alone. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "kernel/gate.h"
+#include "kernel/world_state.h"
+#include "tests/support/house.h"
+
+static struct house house;
+
+static const char *
+guest(const char *name)
+{
+	static char path[512];
+
+	(void)snprintf(path, sizeof path, "%s/%s.wasm", GUESTS, name);
+	return path;
+}
+
+static void
+open_house(const char *name, struct house_task task)
+{
+	house_open(&house, EXECUTOR_FAST, NULL);
+	house_root(&house, guest(name), UINT64_C(1) << 60);
+	house_task(&house, task);
+}
+
+static void
+close_house(void)
+{
+	world_check(house.world);
+	house_close(&house);
+	cr_assert_eq(house.fake.reserved, 0);
+}
+
+TestSuite(trees, .fini = close_house);
+
+static struct domain *
+deepest(void)
+{
+	struct domain *at = house.root;
+
+	while (at->first)
+		at = at->first;
+	return at;
+}
+
+/* --- depth ----------------------------------------------------------------------------- */
+
+enum { STEPS = 5000, RESUMES = 20 };
+
+struct seen {
+	uint64_t word, gas_guest, gas_host, used, bytes;
+};
+
+static struct seen
+nested(uint64_t depth)
+{
+	struct domain *leaf;
+	struct seen seen;
+
+	open_house("nest", (struct house_task){.depth = depth, .word = 1});
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	cr_assert_eq(house_go(&house, STEPS), STOP_YIELDED);
+	leaf = deepest();
+	seen = (struct seen){.word = house.root->stop.word, .gas_guest = leaf->gas_guest,
+		.gas_host = leaf->gas_host, .used = line_used(world_clock(house.world), &leaf->meter.line),
+		.bytes = leaf->bank.own};
+	cr_assert_eq(house_go(&house, (uint64_t)RESUMES << 48), STOP_YIELDED);
+	seen.gas_guest += leaf->gas_guest;
+	return seen;
+}
+
+Test(trees, a_domain_cannot_tell_how_deep_it_is)
+{
+	static const uint64_t depths[] = {2, 100, 1000};
+	const struct seen first = nested(1);
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct seen seen;
+
+		close_house();
+		seen = nested(depths[i]);
+		cr_assert_eq(memcmp(&seen, &first, sizeof seen), 0, "at depth %u", (unsigned)depths[i]);
+	}
+}
+
+Test(trees, what_the_owner_refuels_at_the_top_goes_on_at_the_bottom)
+{
+	struct seen straight = nested(100);
+
+	close_house();
+	open_house("nest", (struct house_task){.depth = 100, .word = 1});
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	line_limit(world_clock(house.world), &house.root->meter.line, 300000);
+	for (int stops = 0; house_go(&house, STEPS) == STOP_OUT_OF_GAS; stops++) {
+		cr_assert_lt(stops, 100);
+		world_check(house.world);
+		domain_feed(house.root, 20000);
+	}
+	cr_assert_eq(house.root->stop.reason, STOP_YIELDED);
+	cr_assert_eq(house.root->stop.word, straight.word);
+}
+
+/* Each is found once when they end: ten thousand in no time. */
+Test(trees, end_in_time_that_grows_with_their_number, .timeout = 20)
+{
+	open_house("nest", (struct house_task){.depth = 10000, .word = 1});
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	domain_end(house.root->first);
+	cr_assert_null(house.root->first);
+}
+
+/* --- cuts ---------------------------------------------------------------------------------- */
+
+static uint64_t
+living(void)
+{
+	uint64_t count = 0;
+
+	for (struct domain *at = house.root; at; at = domain_walk(at, house.root))
+		for (uint32_t i = 0; i < at->slots_count; i++)
+			count += at->slots[i].kind == KIND_meter && at->slots[i].grant != GRANT_NONE &&
+				key_alive(world_grants(house.world), &at->slots[i]);
+	return count;
+}
+
+Test(trees, one_cut_kills_every_key_derived_below)
+{
+	open_house("cut", (struct house_task){.count = 2});
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, 0, "%llx", (unsigned long long)house.root->stop.word);
+		cr_assert_geq(living(), 20000);
+		world_check(house.world);
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, GATE_REVOKED);
+		cr_assert_eq(living(), 0);
+	}
+}
+
+Test(trees, a_call_between_domains_carries_words_text_and_a_key)
+{
+	open_house("rally", (struct house_task){.count = 1000});
+	cr_assert_eq(house_go(&house, 0), STOP_RETURNED);
+}
