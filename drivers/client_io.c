@@ -142,6 +142,13 @@ io_again(struct client *client, struct flight *flight, int32_t result)
 		enter_io(client, flight);
 		return true;
 	}
+	/* Nobody asked: the kernel's own doing, as a terminal's write that had to wait
+	 * may end. Where it was the broker's cut, the slot is empty when tried again. */
+	if (flight->phase == PHASE_IO && result == -EINTR && flight->op != DEVICE_SLEEP &&
+		!client->handles[flight->handle].cut) {
+		enter_io(client, flight);
+		return true;
+	}
 	/* A terminal or another file opened O_NONBLOCK by whoever gave it. */
 	if (flight->phase == PHASE_IO && result == -EAGAIN && transfer &&
 		!(flight->flags & DEVICE_NONBLOCK)) {
