@@ -144,6 +144,17 @@ int caps_set_args(struct domain *domain, const char *text, uint32_t bytes);
 int caps_wasi_args(struct domain *domain, const char *const *args, uint32_t count,
 	struct report *report);
 
+/* A key to write lines with, and the lines written: the oldest not yet taken;
+ * false: none. Texts are terminated and printable. */
+enum { CAPS_LINE_MAX = 255, CAPS_LOG_LINES = 64 };
+struct caps_line {
+	uint64_t lost; /* lines before it that were overwritten */
+	char who[DOMAIN_NAME_BYTES];
+	char text[CAPS_LINE_MAX + 1];
+};
+struct key caps_log_key(void);
+bool caps_log_take(struct world *world, struct caps_line *ret_line);
+
 /* Did `stop_on_denied` end this domain (STOP_RETURNED with code 77)? */
 bool caps_denied_end(const struct domain *domain);
 

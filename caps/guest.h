@@ -228,6 +228,24 @@ enum kh_order {
 	KH_IMAGE_SIZE = 1,
 	KH_IMAGE_READ = 2,
 	KH_IMAGE_END = 3,
+	KH_SLOTS_FIND = 8,
+	KH_LOG_WRITE = 1,
+	KH_DIRECTORY_OPEN = 1,
+	KH_DIRECTORY_LIST = 2,
+	KH_DIRECTORY_STAT = 3,
+	KH_DIRECTORY_UNLINK = 4,
+	KH_DIRECTORY_MKDIR = 5,
+	KH_DIRECTORY_END = 6,
+	KH_FILE_READ = 1,
+	KH_FILE_WRITE = 2,
+	KH_FILE_SIZE = 3,
+	KH_FILE_RESIZE = 4,
+	KH_FILE_END = 5,
+	KH_STREAM_READ = 1,
+	KH_STREAM_WRITE = 2,
+	KH_CLOCK_NOW = 1,
+	KH_CLOCK_SLEEP = 2,
+	KH_ENTROPY_DRAW = 1,
 
 	/* What keepers and servers are sent by the kernel. */
 	KH_ORDER_IMPORT = (int)0xffff0001,
@@ -247,4 +265,8 @@ enum kh_kit { /* slots that a program begins with */
 
 enum { KH_RUN_POLL = 1, KH_RUN_DETACH = 2 };       /* KH_DOMAIN_RUN, word 2 */
 enum { KH_STOP_WHEN_DRY = 1 };                     /* KH_CREATOR_MAKE, word 1 */
+enum kh_open { /* KH_DIRECTORY_OPEN, word 0 */
+	KH_OPEN_READ = 1, KH_OPEN_WRITE = 2, KH_OPEN_CREATE = 4, KH_OPEN_EXCLUSIVE = 8,
+	KH_OPEN_TRUNCATE = 16, KH_OPEN_DIRECTORY = 32, KH_OPEN_APPEND = 64, KH_OPEN_FOLLOW = 128,
+};
 enum { KH_REVOCABLE = 1, KH_BADGED = 2 };          /* KH_SLOTS_DERIVE, word 2 */

@@ -4,6 +4,7 @@
  * kernel's key as of one that a guest serves. */
 #include "caps/orders.h"
 #include "caps/sense.h"
+#include "caps/wasi.h"
 #include "kernel/prices.h"
 
 enum { SLOTS_REVOCABLE = 1 << 0, SLOTS_BADGED = 1 << 1 };
@@ -201,4 +202,18 @@ order_slots_sense(struct invocation *inv)
 	const enum rc rc = copied(inv, 0, &key);
 
 	return rc == RC_OK ? answer_key(inv, key_sensed(&key)) : gate_rc(inv, rc);
+}
+
+enum order_end
+order_slots_find(struct invocation *inv)
+{
+	const struct wasi *wasi = wasi_of(inv->domain);
+	int32_t slot;
+
+	if (!gate_charge(inv, (uint64_t)PRICE_NAME_BYTE * (inv->in.text_bytes + wasi_names(wasi))))
+		return ORDER_DRY_GAS;
+	if (!inv->in.text_bytes || inv->in.text_bytes >= WASI_PATH_MAX)
+		return gate_rc(inv, RC_BAD_WORD);
+	slot = wasi_find(wasi, (const char *)inv->in.text, inv->in.text_bytes);
+	return slot < 0 ? gate_rc(inv, RC_VOID) : answer_word(inv, (uint64_t)slot);
 }

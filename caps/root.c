@@ -48,6 +48,7 @@ caps_world_end(struct world *world)
 	heap_give(state->heap, state->imaged_brands,
 		state->imaged_brands_room * sizeof *state->imaged_brands);
 	heap_give(state->heap, state->piece, DEVICE_PIECE_BYTES);
+	heap_give(state->heap, state->log, sizeof *state->log);
 	heap_give(state->heap, state, sizeof *state);
 	*world_caps(world) = NULL;
 }
@@ -311,6 +312,30 @@ caps_root_cut(struct world *world, const char *name)
 
 /* --- openings ---------------------------------------------------------------- */
 
+static void
+list_add(struct caps_state *state, uint32_t index)
+{
+	struct opening *o = &state->openings[index];
+	uint32_t *first = opening_list(o->payer);
+
+	o->prev = OPENING_NOT;
+	o->next = *first;
+	if (o->next != OPENING_NOT)
+		state->openings[o->next].prev = index;
+	*first = index;
+}
+
+static void
+list_drop(struct caps_state *state, const struct opening *o)
+{
+	if (o->next != OPENING_NOT)
+		state->openings[o->next].prev = o->prev;
+	if (o->prev != OPENING_NOT)
+		state->openings[o->prev].next = o->next;
+	else
+		*opening_list(o->payer) = o->next;
+}
+
 uint32_t
 opening_new(struct caps_state *state, const struct opening *like)
 {
@@ -321,7 +346,7 @@ opening_new(struct caps_state *state, const struct opening *like)
 	char *path = NULL;
 	struct opening *o;
 
-	if (cost && !bank_take(&like->payer->bank, cost))
+	if (cost && (!opening_list(like->payer) || !bank_take(&like->payer->bank, cost)))
 		return UINT32_MAX;
 	if (like->path_bytes)
 		path = heap_take(state->heap, like->path_bytes);
@@ -347,6 +372,8 @@ opening_new(struct caps_state *state, const struct opening *like)
 	o->path = path;
 	if (path)
 		memcpy(path, like->path, like->path_bytes);
+	if (o->payer)
+		list_add(state, index);
 	return index;
 }
 
@@ -360,6 +387,8 @@ opening_end(struct caps_state *state, uint32_t index)
 	must(CAPS1, o->state != OPENING_FREE);
 	if (o->state == OPENING_LIVE && kind_has_handle(o->kind))
 		world_submit_detached(state->world, &request);
+	if (o->payer)
+		list_drop(state, o);
 	if (o->payer)
 		bank_give(&o->payer->bank, heap_cost(sizeof *o) + heap_cost(o->path_bytes));
 	heap_give(state->heap, o->path, o->path_bytes);

@@ -25,6 +25,7 @@ enum rc {
 };
 
 enum { CAPS_NAME_MAX = 63, CAPS_SPEC_MAX = 4096, CAPS_ROOTS_MAX = 1024, OPENING_NONE = -1 };
+#define OPENING_NOT UINT32_MAX
 
 enum opening_state {
 	OPENING_FREE,
@@ -46,6 +47,7 @@ struct opening {
 	char *path;      /* below the root, for opening it again; not terminated */
 	uint32_t path_bytes;
 	struct domain *payer; /* whose bank holds it; NULL: the world's own */
+	uint32_t next, prev;  /* among those of its payer; OPENING_NOT: none */
 };
 
 struct root {
@@ -71,6 +73,11 @@ struct hole { /* a key of an image that nothing was given for */
 	uint64_t seed;
 };
 
+struct log { /* a ring */
+	uint64_t written, taken;
+	struct caps_line lines[CAPS_LOG_LINES];
+};
+
 struct caps_state {
 	struct world *world;
 	struct heap *heap;
@@ -80,6 +87,7 @@ struct caps_state {
 	uint32_t openings_count, openings_room, openings_free; /* free: UINT32_MAX ends */
 	struct hole *holes;
 	uint32_t holes_count, holes_room;
+	struct log *log; /* kind_log.c; NULL: nothing was written yet */
 	uint64_t brands; /* so many sealers were made */
 	uint64_t *imaged_brands; /* of the image in progress, in the order they came */
 	uint32_t imaged_brands_count, imaged_brands_room;
@@ -104,6 +112,8 @@ int32_t root_synthetic(struct caps_state *state);
 /* A new opening, LIVE, path copied; charged to the payer's bank if there is
  * one. UINT32_MAX: no space. */
 uint32_t opening_new(struct caps_state *state, const struct opening *like);
+/* The first of a domain's openings (wasi_setup.c keeps the place); NULL: no space. */
+uint32_t *opening_list(struct domain *payer);
 /* Ends it: keys to it are void from now on; the device closes its handle. */
 void opening_end(struct caps_state *state, uint32_t index);
 struct opening *opening_of(struct caps_state *state, const struct key *key); /* NULL: void, a hole */

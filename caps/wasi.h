@@ -93,6 +93,7 @@ struct wasi {
 	struct domain *domain;
 	struct caps_state *state;
 	uint64_t charged;
+	uint32_t openings; /* the first of those it pays for */
 
 	struct wasi_fd *fds;
 	uint32_t fds_count; /* all of them have a meaning; FD_CLOSED: free */
@@ -115,7 +116,7 @@ struct wasi {
 	bool denied;     /* it was refused: stop_on_denied looks here */
 	uint64_t need;   /* what the bank had no room for */
 
-	struct caps_why *whys; /* WASI_WHY_MAX of them; the oldest first */
+	struct caps_why *whys; /* WASI_WHY_MAX of them, the oldest first; NULL: no refusal yet */
 	uint32_t whys_count;
 };
 
@@ -285,6 +286,11 @@ int wasi_image_read(struct domain *domain, struct bytes_in *in, struct report *r
 
 /* --- wasi_setup.c ------------------------------------------------------------------ */
 
+/* The slot of a key by the guest's name for it ("/data", "net/api"; "stdin", "clock"
+ * and the like if no key has that name); -1: none. `name` is shorter than
+ * WASI_PATH_MAX. And how many names there are. */
+int32_t wasi_find(const struct wasi *wasi, const char *name, uint32_t bytes);
+uint32_t wasi_names(const struct wasi *wasi);
 bool wasi_make(struct domain *domain);
 void wasi_end(struct domain *domain);
 

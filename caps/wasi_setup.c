@@ -20,15 +20,19 @@ wasi_make(struct domain *domain)
 	*wasi = (struct wasi){.domain = domain,
 		.state = state,
 		.charged = heap_cost(sizeof *wasi),
+		.openings = OPENING_NOT,
 		.clock_slot = WASI_NO_SLOT,
 		.entropy_slot = WASI_NO_SLOT};
-	wasi->whys = wasi_take(wasi, WASI_WHY_MAX * sizeof *wasi->whys);
 	domain->personality = wasi;
-	if (!wasi->whys) {
-		wasi_end(domain);
-		return false;
-	}
 	return true;
+}
+
+uint32_t *
+opening_list(struct domain *payer)
+{
+	if (!wasi_of(payer) && !wasi_make(payer))
+		return NULL;
+	return &wasi_of(payer)->openings;
 }
 
 void
@@ -44,9 +48,8 @@ wasi_end(struct domain *domain)
 	for (uint32_t i = 0; i < wasi->fds_count; i++)
 		if (wasi->fds[i].what != FD_CLOSED)
 			fd_drop(wasi, &wasi->fds[i]);
-	for (uint32_t i = 0; i < state->openings_count; i++) /* of keys that are nobody's now */
-		if (state->openings[i].state != OPENING_FREE && state->openings[i].payer == domain)
-			opening_end(state, i);
+	while (wasi->openings != OPENING_NOT) /* of keys that are nobody's now */
+		opening_end(state, wasi->openings);
 	for (uint32_t i = 0; i < wasi->names_count; i++)
 		wasi_give(wasi, wasi->names[i].path, wasi->names[i].path_bytes);
 	wasi_give(wasi, wasi->names, wasi->names_count * sizeof *wasi->names);
@@ -330,4 +333,40 @@ caps_denied_end(const struct domain *domain)
 	const struct wasi *wasi = wasi_of(domain);
 
 	return wasi && wasi->denied_end;
+}
+
+/* --- slots by name -------------------------------------------------------------------- */
+
+static int32_t
+find_usual(const struct wasi *wasi, const char *name)
+{
+	static const char *const streams[] = {"stdin", "stdout", "stderr"};
+
+	for (uint32_t i = 0; i < 3 && i < wasi->fds_count; i++)
+		if (!strcmp(name, streams[i]) && wasi->fds[i].what == FD_STREAM)
+			return wasi->fds[i].slot;
+	if (!strcmp(name, "clock"))
+		return wasi->clock_slot;
+	return strcmp(name, "entropy") ? WASI_NO_SLOT : wasi->entropy_slot;
+}
+
+int32_t
+wasi_find(const struct wasi *wasi, const char *name, uint32_t bytes)
+{
+	char text[WASI_PATH_MAX], normal[WASI_PATH_MAX];
+	const struct wasi_name *found;
+	uint32_t normal_bytes;
+
+	memcpy(text, name, bytes);
+	text[bytes] = 0;
+	if (memchr(name, 0, bytes) || !path_normal(text, normal, &normal_bytes))
+		return WASI_NO_SLOT;
+	found = name_at(wasi, normal, normal_bytes);
+	return found ? found->slot : find_usual(wasi, text);
+}
+
+uint32_t
+wasi_names(const struct wasi *wasi)
+{
+	return wasi->names_count;
 }

@@ -71,6 +71,11 @@ keep(struct wasi *wasi, const struct caps_why *new)
 {
 	uint32_t goes = WASI_WHY_MAX;
 
+	if (!wasi->whys) /* no room: the refusal is counted, and not explained */
+		wasi->whys = wasi_take(wasi, WASI_WHY_MAX * sizeof *wasi->whys);
+	if (!wasi->whys)
+		return;
+
 	for (uint32_t i = 0; i < wasi->whys_count; i++)
 		if (same(&wasi->whys[i], new)) {
 			wasi->whys[i].count++;

@@ -203,6 +203,33 @@ grant_use(struct grants *grants, uint32_t index, uint64_t bytes, uint64_t now)
 	return true;
 }
 
+static bool
+is_limited(const struct grants *grants, uint32_t index)
+{
+	return index != GRANT_NONE && grants->at[index].limited;
+}
+
+uint64_t
+grant_bytes_left(const struct grants *grants, uint32_t index)
+{
+	uint64_t left = UINT64_MAX;
+
+	for (; is_limited(grants, index); index = grants->at[index].parent)
+		left = min_u64(left, grants->at[index].bytes_left);
+	return left;
+}
+
+void
+grant_count_bytes(struct grants *grants, uint32_t index, uint64_t bytes)
+{
+	for (; is_limited(grants, index); index = grants->at[index].parent) {
+		struct grant *grant = &grants->at[index];
+
+		if (grant->bytes_left != UINT64_MAX)
+			grant->bytes_left -= min_u64(grant->bytes_left, bytes);
+	}
+}
+
 void
 grants_check(const struct grants *grants)
 {

@@ -62,6 +62,10 @@ void grant_cut(struct grants *grants, uint32_t grant);
 /* One use of a key under it, of so many bytes, at this time of the gas clock:
  * counted at it and at all above it that have limits. False: a limit is used up. */
 bool grant_use(struct grants *grants, uint32_t grant, uint64_t bytes, uint64_t now);
+/* How many bytes the limits of it and of all above it leave; UINT64_MAX: no limit.
+ * And: so many of them have passed, without a further use. */
+uint64_t grant_bytes_left(const struct grants *grants, uint32_t grant);
+void grant_count_bytes(struct grants *grants, uint32_t grant, uint64_t bytes);
 /* A key without a grant (GRANT_NONE) is the kernel's own and always alive. */
 bool key_alive(struct grants *grants, const struct key *key);
 void grants_check(const struct grants *grants); /* must() */

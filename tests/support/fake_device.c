@@ -128,7 +128,7 @@ op_write(struct fake_device *fake, const struct device_request *request, struct 
 		return -DEVICE_EPIPE;
 	if (!own && handle->stream)
 		return -DEVICE_ESPIPE;
-	if (handle->stream || handle->flags & DEVICE_APPENDING)
+	if (handle->stream || (handle->flags | request->flags) & DEVICE_APPENDING)
 		at = files_at(&fake->files, node)->bytes;
 	put = files_write(&fake->files, node, at, request->data, limit_bytes(fake, request->data_bytes));
 	if (put > 0 && own && !handle->stream)

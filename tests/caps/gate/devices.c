@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* devices.c - every order on keys to the outside: once right, and refused. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "caps/wasi.h"
+#include "tests/caps/gate/theatre.h"
+
+static struct theatre t;
+static struct domain *a;
+
+enum { BANK = CAPS_KIT_BANK, K1 = 20, K2, K3, K4, OPEN_READ = 1, OPEN_WRITE = 2, OPEN_CREATE = 4,
+	ALL = RIGHT_read | RIGHT_write | RIGHT_append | RIGHT_sleep };
+
+static struct key
+root(const char *name, enum kind_id kind, uint32_t handle, uint32_t rights, uint32_t flags)
+{
+	const struct caps_root config = {.name = name,
+		.kind = kind,
+		.rights = rights,
+		.flags = flags,
+		.handle = handle,
+		.seed = 7};
+	struct report report;
+	struct key key;
+
+	report_clear(&report);
+	cr_assert_eq(caps_root_add(t.world, &config, &report, &key), 0);
+	return key;
+}
+
+static void
+give_root(int slot, const char *name, enum kind_id kind, uint32_t handle, uint32_t flags)
+{
+	const struct key key = root(name, kind, handle, ALL, flags);
+
+	give_key(a, (uint32_t)slot, &key);
+}
+
+static void
+open_a(void)
+{
+	theatre_open(&t);
+	a = theatre_actor(&t, "a");
+}
+
+#define TEXT(words) .text = words, .text_bytes = sizeof words - 1
+
+static void
+heard_text(const char *text)
+{
+	cr_assert_eq(t.heard.got, strlen(text));
+	cr_assert_arr_eq(t.heard.text, text, strlen(text));
+}
+
+Test(directory, open_list_stat_change)
+{
+	uint32_t top;
+
+	open_a();
+	top = fake_dir(&t.device, 0, NULL);
+	fake_file(&t.device, top, "f", "hello", 5);
+	fake_dir(&t.device, top, "d");
+	give_root(K1, "data", KIND_directory, fake_grant(&t.device, top, DEVICE_DIRECTORY), 0);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_list), SAYS_OK);
+	cr_assert_eq(t.heard.got, 4);
+	cr_assert_arr_eq(t.heard.text, "d\0f\0", 4);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_stat, TEXT("f")), SAYS_OK);
+	cr_assert_eq(t.heard.word[0], DEVICE_TYPE_FILE);
+	cr_assert_eq(t.heard.word[1], 5);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_stat, TEXT("g")), SAYS_OUTSIDE);
+	cr_assert_eq(t.heard.word[0], DEVICE_ENOENT);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_stat, TEXT("../x")), SAYS_OUTSIDE);
+	cr_assert_eq(t.heard.word[0], DEVICE_ECAPABILITY);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_stat, TEXT("/f")), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_stat, TEXT("f\0g")), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_stat), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_mkdir, TEXT("d/e")), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_mkdir, TEXT("d/e")), SAYS_OUTSIDE);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {0}, TEXT("f")), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {1 << 8 | 1}, TEXT("f")), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {OPEN_READ}, TEXT("d"), .receive = {K2}),
+		SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_directory_list), SAYS_OK);
+	cr_assert_arr_eq(t.heard.text, "e\0", 2);
+	cr_assert_eq(ask(&t, a, K2, DO_directory_end), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_directory_list), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_end), SAYS_NO_RIGHT, "it is the host's");
+	cr_assert_eq(ask(&t, a, K1, DO_directory_unlink, TEXT("f")), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_unlink, TEXT("f")), SAYS_OUTSIDE);
+	weaken(a, K1, RIGHT_write);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_unlink, TEXT("d")), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_mkdir, TEXT("x")), SAYS_NO_RIGHT);
+	weaken(a, K1, RIGHT_read);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_list), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_stat, TEXT("d")), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {OPEN_READ}, TEXT("d")), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K1, NO_SUCH_ORDER), SAYS_WRONG_KIND);
+	theatre_close(&t);
+}
+
+Test(file, read_write_size_end)
+{
+	uint32_t top;
+
+	open_a();
+	top = fake_dir(&t.device, 0, NULL);
+	give_root(K1, "data", KIND_directory, fake_grant(&t.device, top, DEVICE_DIRECTORY), 0);
+	t.device.short_max = 3;
+	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {OPEN_READ | OPEN_WRITE | OPEN_CREATE},
+			     TEXT("new"), .receive = {K2}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_file_write, .word = {2}, TEXT("abcdefgh")), SAYS_OK);
+	cr_assert_eq(t.heard.word[0], 8, "however the outside cuts it");
+	cr_assert_eq(ask(&t, a, K2, DO_file_write, .word = {UINT64_MAX}, TEXT("end")), SAYS_OK);
+	t.device.short_max = 0;
+	cr_assert_eq(ask(&t, a, K2, DO_file_size), SAYS_OK);
+	cr_assert_eq(t.heard.word[0], 13);
+	cr_assert_eq(ask(&t, a, K2, DO_file_read, .word = {2, 100}), SAYS_OK);
+	heard_text("abcdefghend");
+	cr_assert_eq(ask(&t, a, K2, DO_file_read, .word = {13, 100}), SAYS_OK);
+	cr_assert_eq(t.heard.got, 0);
+	cr_assert_eq(ask(&t, a, K2, DO_file_read, .word = {0, 65537}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K2, DO_file_read, .word = {UINT64_MAX, 1}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K2, DO_file_write, .word = {INT64_MAX}, TEXT("x")), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K2, DO_file_resize, .word = {UINT64_MAX}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K2, DO_file_resize, .word = {4}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_file_size), SAYS_OK);
+	cr_assert_eq(t.heard.word[0], 4);
+	fake_fail(&t.device, DEVICE_WRITE, 1, DEVICE_ENOSPC);
+	cr_assert_eq(ask(&t, a, K2, DO_file_write, TEXT("x")), SAYS_OUTSIDE);
+	cr_assert_eq(t.heard.word[0], DEVICE_ENOSPC);
+	a->slots[K3] = a->slots[K2];
+	weaken(a, K3, RIGHT_write | RIGHT_end);
+	cr_assert_eq(ask(&t, a, K3, DO_file_write, .word = {0}, TEXT("x")), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K3, DO_file_write, .word = {UINT64_MAX}, TEXT("x")), SAYS_OK,
+		"it may append");
+	cr_assert_eq(ask(&t, a, K3, DO_file_resize), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K3, DO_file_end), SAYS_NO_RIGHT);
+	weaken(a, K3, RIGHT_read);
+	cr_assert_eq(ask(&t, a, K3, DO_file_read, .word = {0, 1}), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K3, NO_SUCH_ORDER), SAYS_WRONG_KIND);
+	cr_assert_eq(ask(&t, a, K2, DO_file_end), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K3, DO_file_size), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, K2, DO_file_read, .word = {0, 1}), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, K2, DO_file_write), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, K2, DO_file_resize), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, K2, DO_file_end), SAYS_VOID);
+	theatre_close(&t);
+}
+
+Test(stream, read_and_write)
+{
+	uint64_t bytes;
+	uint32_t out;
+
+	open_a();
+	out = fake_stream(&t.device, NULL, 0);
+	give_root(K1, "in", KIND_stream, fake_stream(&t.device, "input", 5), 0);
+	give_root(K2, "out", KIND_stream, out, 0);
+	cr_assert_eq(ask(&t, a, K1, DO_stream_read, .word = {3}), SAYS_OK);
+	heard_text("inp");
+	cr_assert_eq(ask(&t, a, K1, DO_stream_read, .word = {65537}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_write, TEXT("output")), SAYS_OK);
+	cr_assert_eq(t.heard.word[0], 6);
+	cr_assert_arr_eq(fake_written(&t.device, out, &bytes), "output", 6);
+	weaken(a, K1, RIGHT_read);
+	weaken(a, K2, RIGHT_write);
+	cr_assert_eq(ask(&t, a, K1, DO_stream_read, .word = {1}), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_write, TEXT("x")), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K1, NO_SUCH_ORDER), SAYS_WRONG_KIND);
+	theatre_close(&t);
+}
+
+/* A read that waits is woken by the cut, with nothing read. */
+Test(stream, a_cut_wakes_who_waits)
+{
+	struct domain *b;
+
+	open_a();
+	b = theatre_actor(&t, "b");
+	give_root(K1, "in", KIND_stream, fake_stream(&t.device, NULL, 0), 0);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {K1, UINT32_MAX, 1},
+			     .receive = {K2, K3}), SAYS_OK);
+	give_key(b, K1, &a->slots[K2]);
+	cr_assert_eq(ask(&t, b, K1, DO_stream_read, .word = {10}), PENDING);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_cut), SAYS_OK);
+	cr_assert_eq(t.heard.word[0], 1);
+	cr_assert_eq(listen(&t, b), SAYS_REVOKED);
+	cr_assert_eq(ask(&t, b, K1, DO_stream_read, .word = {10}), SAYS_REVOKED);
+	theatre_close(&t);
+}
+
+Test(clock, virtual_and_real)
+{
+	uint64_t now;
+
+	open_a();
+	give_root(K1, "clock", KIND_clock, 0, 0);
+	give_root(K2, "real", KIND_clock, 0, CAPS_REAL);
+	cr_assert_eq(ask(&t, a, K1, DO_clock_now), SAYS_OK);
+	now = t.heard.word[0];
+	cr_assert_eq(ask(&t, a, K1, DO_clock_sleep, .word = {1000000000}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K1, DO_clock_now), SAYS_OK);
+	cr_assert_geq(t.heard.word[0], now + 1000000000);
+	cr_assert_lt(t.heard.word[0], now + 1001000000);
+	cr_assert_eq(ask(&t, a, K2, DO_clock_now), SAYS_OK);
+	now = t.heard.word[0];
+	cr_assert_eq(ask(&t, a, K2, DO_clock_sleep, .word = {5000}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_clock_now), SAYS_OK);
+	cr_assert_geq(t.heard.word[0], now + 5000);
+	cr_assert_eq(ask(&t, a, K1, DO_clock_sleep, .word = {UINT64_MAX}), SAYS_BAD_WORD);
+	weaken(a, K1, RIGHT_sleep);
+	weaken(a, K2, RIGHT_read);
+	cr_assert_eq(ask(&t, a, K1, DO_clock_sleep), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K2, DO_clock_now), SAYS_NO_RIGHT);
+	cr_assert_eq(ask(&t, a, K2, NO_SUCH_ORDER), SAYS_WRONG_KIND);
+	theatre_close(&t);
+}
+
+Test(entropy, seeded_and_real)
+{
+	uint8_t first[8];
+
+	open_a();
+	give_root(K1, "seeded", KIND_entropy, 0, 0);
+	give_root(K2, "real", KIND_entropy, 0, CAPS_REAL);
+	cr_assert_eq(ask(&t, a, K1, DO_entropy_draw, .word = {8}), SAYS_OK);
+	cr_assert_eq(t.heard.got, 8);
+	memcpy(first, t.heard.text, 8);
+	cr_assert_eq(ask(&t, a, K1, DO_entropy_draw, .word = {8}), SAYS_OK);
+	cr_assert_arr_neq(t.heard.text, first, 8, "it goes on");
+	cr_assert_eq(ask(&t, a, K2, DO_entropy_draw, .word = {16}), SAYS_OK);
+	cr_assert_eq(t.heard.got, 16);
+	cr_assert_eq(ask(&t, a, K1, DO_entropy_draw, .word = {65537}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K1, NO_SUCH_ORDER), SAYS_WRONG_KIND);
+	weaken(a, K1, RIGHT_read);
+	cr_assert_eq(ask(&t, a, K1, DO_entropy_draw), SAYS_NO_RIGHT);
+	theatre_close(&t);
+}
+
+Test(log, lines_and_what_was_overwritten)
+{
+	const struct key key = caps_log_key();
+	struct caps_line line;
+	static char text[256];
+
+	open_a();
+	give_key(a, K1, &key);
+	cr_assert_not(caps_log_take(t.world, &line));
+	cr_assert_eq(ask(&t, a, K1, DO_log_write, TEXT("one\n\033[2J")), SAYS_OK);
+	cr_assert(caps_log_take(t.world, &line));
+	cr_assert_str_eq(line.text, "one??[2J");
+	cr_assert_str_eq(line.who, "a");
+	cr_assert_eq(line.lost, 0);
+	memset(text, 'x', sizeof text);
+	cr_assert_eq(ask(&t, a, K1, DO_log_write, .text = text, .text_bytes = 256), SAYS_BAD_WORD);
+	for (unsigned i = 0; i < CAPS_LOG_LINES + 2; i++)
+		cr_assert_eq(ask(&t, a, K1, DO_log_write, .text = text, .text_bytes = 255), SAYS_OK);
+	cr_assert(caps_log_take(t.world, &line));
+	cr_assert_eq(line.lost, 2);
+	for (unsigned i = 1; i < CAPS_LOG_LINES; i++)
+		cr_assert(caps_log_take(t.world, &line));
+	cr_assert_not(caps_log_take(t.world, &line));
+	cr_assert_eq(ask(&t, a, K1, NO_SUCH_ORDER), SAYS_WRONG_KIND);
+	theatre_close(&t);
+}
+
+Test(slots, find_by_name)
+{
+	struct wasi_mount mount = {.path = "/data"};
+	struct wasi_config config = {.mounts = &mount, .mounts_count = 1};
+	struct report report;
+	uint32_t top;
+
+	open_a();
+	top = fake_dir(&t.device, 0, NULL);
+	mount.key = root("data", KIND_directory, fake_grant(&t.device, top, DEVICE_DIRECTORY), ALL, 0);
+	config.streams[1] = root("out", KIND_stream, fake_stream(&t.device, NULL, 0), ALL, 0);
+	config.clock = root("clock", KIND_clock, 0, ALL, 0);
+	report_clear(&report);
+	cr_assert_eq(caps_wasi_setup(a, &config, &report), 0);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("data")), SAYS_OK);
+	cr_assert_eq(a->slots[t.heard.word[0]].kind, KIND_directory);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("/data/")), SAYS_OK);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("stdout")), SAYS_OK);
+	cr_assert_eq(ask(&t, a, (int)t.heard.word[0], DO_stream_write, TEXT("x")), SAYS_OK);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("stdin")), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("clock")), SAYS_OK);
+	cr_assert_eq(ask(&t, a, (int)t.heard.word[0], DO_clock_now), SAYS_OK);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("entropy")), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("../data")), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find, TEXT("da\0ta")), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_find), SAYS_BAD_WORD);
+	theatre_close(&t);
+}
+
+/* --- the limits of a derivation, each reached ----------------------------------------- */
+
+static const uint64_t NONE = UINT64_MAX;
+
+static uint32_t
+derive(uint64_t uses, uint64_t bytes, uint64_t gas, uint64_t rate)
+{
+	const uint64_t limits[4] = {uses, bytes, gas, rate};
+
+	return ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {K1, UINT32_MAX, 1}, .text = limits,
+		.text_bytes = sizeof limits, .receive = {K2, K3});
+}
+
+static void
+open_limited(void)
+{
+	open_a();
+	give_root(K1, "in", KIND_stream, fake_stream(&t.device, "0123456789", 10), 0);
+}
+
+Test(limits, uses)
+{
+	open_limited();
+	cr_assert_eq(derive(2, NONE, NONE, NONE), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {1}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {1}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {1}), SAYS_REVOKED);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_status), SAYS_OK);
+	cr_assert_eq(t.heard.word[0], 1);
+	cr_assert_eq(t.heard.word[1], 0);
+	cr_assert_eq(ask(&t, a, K1, DO_stream_read, .word = {1}), SAYS_OK, "the key above is as it was");
+	theatre_close(&t);
+}
+
+Test(limits, bytes)
+{
+	open_limited();
+	cr_assert_eq(derive(NONE, 5, NONE, NONE), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {3}), SAYS_OK);
+	cr_assert_eq(t.heard.got, 3);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {9}), SAYS_OK);
+	cr_assert_eq(t.heard.got, 2);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {9}), SAYS_REVOKED);
+	cr_assert_eq(derive(NONE, 5, NONE, NONE), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_write, TEXT("123456")), SAYS_REVOKED);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_write, TEXT("12345")), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_write, TEXT("6")), SAYS_REVOKED);
+	theatre_close(&t);
+}
+
+Test(limits, expiry)
+{
+	open_limited();
+	cr_assert_eq(derive(NONE, NONE, 10000000, NONE), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {1}), SAYS_OK);
+	(void)obey(&t, a, COMMAND_SPIN, 0, 10000000, &(const struct order){0});
+	cr_assert_eq(ask(&t, a, K2, DO_stream_read, .word = {1}), SAYS_REVOKED);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_status), SAYS_OK);
+	cr_assert_eq(t.heard.word[3], 0);
+	theatre_close(&t);
+}
+
+Test(limits, rate)
+{
+	open_limited();
+	cr_assert_eq(derive(NONE, NONE, NONE, 1000), SAYS_OK); /* one in 10,000,000 gas */
+	for (unsigned i = 0; i < 1000; i++)
+		cr_assert_eq(ask(&t, a, K2, DO_stream_write, TEXT("x")), SAYS_OK);
+	while (ask(&t, a, K2, DO_stream_write, TEXT("x")) == SAYS_OK)
+		;
+	cr_assert_eq(t.heard.rc, SAYS_REVOKED);
+	(void)obey(&t, a, COMMAND_SPIN, 0, 10000000, &(const struct order){0});
+	cr_assert_eq(ask(&t, a, K2, DO_stream_write, TEXT("x")), SAYS_OK, "it comes back with time");
+	theatre_close(&t);
+}
+
+Test(limits, that_make_no_sense)
+{
+	static const uint64_t three[3];
+
+	open_limited();
+	cr_assert_eq(derive(NONE, NONE, NONE, 0), SAYS_BAD_WORD);
+	cr_assert_eq(derive(NONE, NONE, NONE, GRANT_SECOND + 1), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {K1, 1, 1}, .text = three,
+			     .text_bytes = 24), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {K1, 1, 4}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {99, 1, 1}), SAYS_VOID);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {4096, 1, 1}), SAYS_BAD_WORD);
+	theatre_close(&t);
+}
