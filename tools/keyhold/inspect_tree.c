@@ -79,7 +79,7 @@ refer(struct tree *tree, json_t *in, const char *name, uint32_t place)
 	}
 	reference = &tree->references[tree->references_count++];
 	*reference = (struct tree_reference){.in = in, .place = place};
-	snprintf(reference->name, sizeof(reference->name), "%s", name);
+	snprintf(reference->name, sizeof(reference->name), "%.31s", name);
 }
 
 static bool
@@ -222,9 +222,9 @@ set_path(json_t *domain, const char *above)
 	char path[PATH_MAX_BYTES + 80];
 
 	if (!above[0])
-		snprintf(path, sizeof(path), "%s", name);
+		snprintf(path, sizeof(path), "%.399s", name);
 	else if (strlen(above) + strlen(name) < PATH_MAX_BYTES)
-		snprintf(path, sizeof(path), "%s/%s", above, name);
+		snprintf(path, sizeof(path), "%.399s/%.63s", above, name);
 	else
 		snprintf(path, sizeof(path), "../%.60s", name);
 	json_object_set_new(domain, "path", json_string(path));
