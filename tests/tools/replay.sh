@@ -79,6 +79,23 @@ is "another program is told" 65 "$status"
 run "$KH" replay t.khr hello.wasm
 is "a program too many is told" 64 "$status"
 
+# --- a worker that was killed
+"$KH" run --record k.khr spin.wasm >/dev/null 2>&1 &
+keyhold=$!
+sleep 0.5
+worker=$(cat "/proc/$keyhold/task/$keyhold/children" 2>/dev/null | awk '{ print $1 }')
+if [ -n "$worker" ]; then
+	kill -KILL "$worker"
+	wait "$keyhold"
+	is "a worker that is killed is 137" 137 "$?"
+	run "$KH" replay k.khr
+	[ "$status" -eq 0 ] && grep -q 'the recording ends here, for its worker was ended' "$WORK/err"
+	ok "its recording replays as far as it goes, and says so"
+else
+	kill "$keyhold"
+	skip "a worker that was killed" "this kernel does not tell whose child is whose"
+fi
+
 # --- --until
 "$KH" run --record t.khr --report r.json ticks.wasm >whole
 for until in 1000 gas:150000 step:3 step:7; do

@@ -30,6 +30,7 @@ tape_open(struct worker *worker)
 	blake2b_256(worker->program, worker->program_bytes, from);
 	pen_init(&tape.pen, worker, worker->start.record_to, buffer, PEN_JOURNAL_BYTES);
 	recorder_begin(&tape.recorder, pen_device(worker), &tape.pen.sink, &clock, from);
+	(void)pen_flush(&tape.pen); /* a worker that is killed leaves a journal, if a short one */
 	tape.open = true;
 	return &tape.recorder.device;
 }
