@@ -5,6 +5,7 @@
  * usage: tree_bench GUESTS call [COUNT]
  *        tree_bench GUESTS depth DEPTH STEPS [own]
  *        tree_bench GUESTS depths [PAIRS] | refuel [DEPTH] | cut [TREES]
+ *        tree_bench GUESTS density [THOUSANDS [LUA.wasm]] | fork [FORKS [LUA.wasm]]
  *
  * GUESTS is the folder of the .wasm of tests/guests. Each figure has the guest's
  * module, its bytes and its depth beside it. */
@@ -20,6 +21,7 @@
 #include "kernel/gate.h"
 #include "kernel/world_state.h"
 #include "tests/support/house.h"
+#include "tests/support/seeds.h"
 
 static const char *folder;
 
@@ -387,6 +389,136 @@ bench_cut(uint64_t trees)
 	return 0;
 }
 
+/* --- crowds -------------------------------------------------------------------------- */
+
+enum { LUA_EVERY = 30, LUA_ANSWER = 42, KIDS = 1000, WAKES = 2000, FAMILY = 100 };
+
+static uint64_t
+resident_bytes(void)
+{
+	unsigned long long total, resident;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	if (!file || fscanf(file, "%llu %llu", &total, &resident) != 2)
+		house_fail("resident", "no /proc/self/statm");
+	(void)fclose(file);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void
+crowd(struct house *house, uint64_t managers, uint64_t kids, const char *lua)
+{
+	house_open(house, EXECUTOR_FAST, linux_host(UINT64_C(16) << 30, UINT64_C(12) << 30));
+	house_root(house, guest("crowd"), GAS_NO_LIMIT);
+	if (lua)
+		house_module(house, "lua_at", "lua_bytes_at", lua);
+	house_task(house, (struct house_task){
+		.count = managers, .word = kids, .depth = lua ? LUA_EVERY : 0});
+	if (house_go(house, 0) != STOP_YIELDED || house->root->stop.word) {
+		fprintf(stderr, "%016" PRIx64 "\n", ~house->root->stop.word);
+		house_fail("crowd", "was not made");
+	}
+}
+
+static void
+must_answer(struct house *house, uint64_t word, uint64_t kid, uint64_t times, bool lua)
+{
+	const uint64_t want = lua && kid % LUA_EVERY == 0 ? LUA_ANSWER : (kid + times) % 256;
+
+	if (house_go(house, word | times << 32) != STOP_YIELDED || house->root->stop.word != want) {
+		fprintf(stderr, "kid %" PRIu64 ": %016" PRIx64 "\n", kid, house->root->stop.word);
+		house_fail("crowd", "a wrong answer");
+	}
+}
+
+static void
+put_away(struct house *house)
+{
+	for (struct domain *at = house->root; at; at = domain_walk(at, house->root))
+		if (store_cool(at->store))
+			house_fail("crowd", "the page store is full");
+}
+
+static int
+bench_density(uint64_t managers, const char *lua)
+{
+	struct house house = {0};
+	uint64_t times[2][WAKES], before = resident_bytes(), start = now_ns(), bytes;
+	struct seed seed = {11};
+	static const char *const how[] = {"as it ran", "put away"};
+
+	crowd(&house, managers, KIDS, lua);
+	say("crowd made: each", (now_ns() - start) / (managers * KIDS), "ns", house_words(&house), 2);
+	for (int cold = 0; cold < 2; cold++) {
+		if (cold)
+			put_away(&house);
+		bytes = resident_bytes() - before;
+		printf("%s:\n", how[cold]);
+		say("resident", bytes >> 20, "MiB", house_words(&house), 2);
+		say("... each of them", bytes / (managers * KIDS), "bytes", house_words(&house), 2);
+		for (int i = 0; i < WAKES; i++) {
+			const uint64_t kid = seed_below(&seed, managers * KIDS);
+
+			start = now_ns();
+			must_answer(&house, UINT64_C(1) << 56 | kid, kid % KIDS,
+				seed_below(&seed, 65536), lua);
+			times[cold][i] = now_ns() - start;
+		}
+		say("a random one woken answers: median", rank(times[cold], WAKES, 50), "ns",
+			house_words(&house), 2);
+		say("... 99 of 100 within", rank(times[cold], WAKES, 99), "ns", house_words(&house), 2);
+	}
+	say("domains", world_domains(house.world), "domains", house_words(&house), 2);
+	return 0;
+}
+
+static uint64_t fork_took;
+
+static enum order_end
+invoke_fork_timed(struct invocation *inv)
+{
+	const uint64_t start = now_ns();
+	const enum order_end end = caps_all.invoke(inv);
+
+	if (inv->key.kind == KIND_domain && inv->order == 13)
+		fork_took = now_ns() - start;
+	return end;
+}
+
+static int
+bench_fork(uint64_t forks, const char *lua)
+{
+	struct caps caps = caps_all;
+	struct house house = {.caps = &caps};
+	uint64_t *took = calloc(forks, sizeof *took), before, forked;
+
+	caps.invoke = invoke_fork_timed;
+	if (!took)
+		house_fail("fork", "no memory");
+	crowd(&house, 1, FAMILY - 1, lua);
+	before = resident_bytes();
+	say("resident before", before >> 10, "KiB", house_words(&house), 2);
+	for (uint64_t i = 0; i < forks; i++) {
+		if (house_go(&house, UINT64_C(2) << 56 | i) != STOP_YIELDED || house.root->stop.word)
+			house_fail("fork", "no copy");
+		took[i] = fork_took;
+	}
+	forked = resident_bytes();
+	say("a tree of 100 forked: median", rank(took, forks, 50), "ns", house_words(&house), 2);
+	say("... 99 of 100 within", rank(took, forks, 99), "ns", house_words(&house), 2);
+	say("... resident for each copy", (forked - before) / forks, "bytes", house_words(&house), 2);
+	for (uint64_t i = 0; i < forks; i++)
+		for (uint64_t kid = 0; kid < FAMILY - 1; kid++)
+			must_answer(&house, UINT64_C(3) << 56 | kid << 16 | i, kid, (i + 1) & 0xffff, lua);
+	say("... and once all of each has run", (resident_bytes() - before) / forks, "bytes",
+		house_words(&house), 2);
+	put_away(&house);
+	say("... and was put away", (resident_bytes() - before) / forks, "bytes", house_words(&house), 2);
+	world_check(house.world);
+	free(took);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -404,5 +536,9 @@ main(int argc, char **argv)
 		return bench_refuel(number(argc, argv, 3, 100000));
 	if (!strcmp(argv[2], "cut"))
 		return bench_cut(number(argc, argv, 3, 100));
+	if (!strcmp(argv[2], "density"))
+		return bench_density(number(argc, argv, 3, 100), argc > 4 ? argv[4] : NULL);
+	if (!strcmp(argv[2], "fork"))
+		return bench_fork(number(argc, argv, 3, 1000), argc > 4 ? argv[4] : NULL);
 	house_fail(argv[2], "no such bench");
 }

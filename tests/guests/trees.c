@@ -145,3 +145,48 @@ Test(trees, a_call_between_domains_carries_words_text_and_a_key)
 	open_house("rally", (struct house_task){.count = 1000});
 	cr_assert_eq(house_go(&house, 0), STOP_RETURNED);
 }
+
+/* --- crowds -------------------------------------------------------------------------------- */
+
+enum { MANAGERS = 3, KIDS = 20, COPIES = 5 };
+
+static void
+answers(uint64_t word, uint64_t kid, uint64_t times)
+{
+	cr_assert_eq(house_go(&house, word | times << 32), STOP_YIELDED);
+	cr_assert_eq(house.root->stop.word, (kid + times) % 256);
+}
+
+static void
+put_away(void)
+{
+	for (struct domain *at = house.root; at; at = domain_walk(at, house.root))
+		cr_assert_eq(store_cool(at->store), 0);
+}
+
+Test(trees, kids_three_calls_deep_answer_when_woken_hot_or_cold)
+{
+	open_house("crowd", (struct house_task){.count = MANAGERS, .word = KIDS});
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	for (uint64_t i = 0; i < 3ull * MANAGERS * KIDS; i++) {
+		if (i % 7 == 0)
+			put_away();
+		answers(UINT64_C(1) << 56 | i % (MANAGERS * KIDS), i % KIDS, i);
+	}
+}
+
+Test(trees, forked_by_a_guest_each_copy_answers_alone)
+{
+	open_house("crowd", (struct house_task){.count = 1, .word = KIDS});
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	for (uint64_t i = 0; i < COPIES; i++) {
+		cr_assert_eq(house_go(&house, UINT64_C(2) << 56 | i), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, 0);
+		world_check(house.world);
+	}
+	cr_assert_eq(world_domains(house.world), 1 + (1 + COPIES) * (1 + KIDS));
+	for (uint64_t i = 0; i < 2ull * COPIES * KIDS; i++)
+		answers(UINT64_C(3) << 56 | i % KIDS << 16 | i % COPIES, i % KIDS, i);
+	for (uint64_t kid = 0; kid < KIDS; kid++)
+		answers(UINT64_C(1) << 56 | kid, kid, 5);
+}

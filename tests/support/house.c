@@ -77,12 +77,13 @@ poke(struct house *house, uint64_t at, const void *bytes, size_t count)
 }
 
 static void
-put_bytes(struct house *house, const uint8_t *bytes, size_t count)
+put_bytes(struct house *house, const char *at, const char *bytes_at, const uint8_t *bytes,
+	size_t count)
 {
 	const uint32_t size = (uint32_t)count;
 
-	poke(house, house_ask(house, "kid_at"), bytes, count);
-	poke(house, house_ask(house, "kid_bytes_at"), &size, sizeof size);
+	poke(house, house_ask(house, at), bytes, count);
+	poke(house, house_ask(house, bytes_at), &size, sizeof size);
 }
 
 void
@@ -101,16 +102,16 @@ house_root(struct house *house, const char *path, uint64_t gas)
 		domain_new(house->world, &config, &report, &house->root) ||
 		caps_kit(house->root, &report))
 		house_fail(path, report.text);
-	put_bytes(house, house->bytes, house->bytes_count);
+	put_bytes(house, "kid_at", "kid_bytes_at", house->bytes, house->bytes_count);
 }
 
 void
-house_kid(struct house *house, const char *path)
+house_module(struct house *house, const char *at, const char *bytes_at, const char *path)
 {
 	size_t count;
 	uint8_t *bytes = house_file(path, &count);
 
-	put_bytes(house, bytes, count);
+	put_bytes(house, at, bytes_at, bytes, count);
 	free(bytes);
 }
 

@@ -34,8 +34,8 @@ struct house {
 void house_open(struct house *house, enum executor executor, struct host *host); /* NULL: a fake one */
 /* The first domain: kit in its slots, its own module's bytes where it loads them. */
 void house_root(struct house *house, const char *path, uint64_t gas);
-/* Another module's bytes in place of its own. */
-void house_kid(struct house *house, const char *path);
+/* Another module's bytes, where these exports of it say that it wants them and their number. */
+void house_module(struct house *house, const char *at, const char *bytes_at, const char *path);
 void house_task(struct house *house, struct house_task task);
 /* Until the first stops: why. */
 enum stop_reason house_go(struct house *house, uint64_t word);
