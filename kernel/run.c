@@ -290,6 +290,18 @@ has_stopped(const struct domain *domain)
 	return domain->state == DOMAIN_STOPPED || domain->interrupted;
 }
 
+/* Nothing is ready and nothing can come: the outermost runs hear of it, or, where
+ * there is none, the host. */
+static void
+stand_still(struct world *world, struct domain *domain)
+{
+	if (!tree_quiesce(world)) {
+		domain->interrupted = true;
+		domain->stop = (struct stop){.reason = STOP_WAITING};
+	}
+	gate_settle(world);
+}
+
 enum domain_state
 world_run(struct world *world, struct domain *domain, bool wait)
 {
@@ -299,8 +311,8 @@ world_run(struct world *world, struct domain *domain, bool wait)
 			;
 		if (world->ready.head)
 			world_step(world, world->ready.head);
-		else if (!world->requests.in_flight && tree_quiesce(world))
-			gate_settle(world);
+		else if (!world->requests.in_flight)
+			stand_still(world, domain);
 		else if (!wait || !world_take_completion(world, true))
 			break;
 	}

@@ -2,6 +2,7 @@
 #include "kernel/tree.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/base/must.h"
@@ -230,6 +231,63 @@ tree_waits(struct domain *domain)
 	answer_run(at, (struct stop){.reason = STOP_WAITING});
 }
 
+static const char *
+other(const struct domain *domain)
+{
+	return domain && domain->name[0] ? domain->name : "another";
+}
+
+static int
+wait_line(const struct domain *at, char *text, size_t bytes)
+{
+	const char *name = at->name[0] ? at->name : "one";
+
+	switch (at->state) {
+	case DOMAIN_AVAILABLE:
+		return snprintf(text, bytes, "%s: to be called\n", name);
+	case DOMAIN_QUEUED:
+		return snprintf(text, bytes, "%s: to enter %s\n", name, other(at->callee));
+	case DOMAIN_PARKED:
+		return snprintf(text, bytes, "%s: for gas\n", name);
+	case DOMAIN_WAITING:
+		return snprintf(text, bytes, "%s: for a device\n", name);
+	case DOMAIN_CALLING:
+		if (at->runs)
+			return snprintf(text, bytes, "%s: for %s, which it runs\n", name, other(at->runs));
+		return snprintf(text, bytes, "%s: for %s to answer\n", name, other(at->served));
+	default:
+		return 0;
+	}
+}
+
+uint32_t
+domain_waits(struct domain *domain, char *text, uint32_t bytes)
+{
+	uint32_t used = 0;
+
+	for (struct domain *at = domain; at; at = domain_walk(at, domain)) {
+		const int line = wait_line(at, text + used, bytes - used);
+
+		if (line < 0 || (uint32_t)line >= bytes - used)
+			break; /* the rest would not fit */
+		used += (uint32_t)line;
+	}
+	return used;
+}
+
+/* With who waits for whom. */
+static void
+answer_waiting(struct domain *child)
+{
+	struct world *world = child->world;
+	struct domain *runner = child->runner;
+	struct message message = {.words = {STOP_WAITING}, .text = (const uint8_t *)world->words};
+
+	child->poll = false;
+	message.text_bytes = domain_waits(child, world->words, sizeof world->words);
+	gate_answer(runner, GATE_OK, &message);
+}
+
 /* Outermost: a run whose runner nobody runs. Places in order, so it is the same
  * each time. */
 bool
@@ -243,7 +301,7 @@ tree_quiesce(struct world *world)
 		if (!runner || runner->wait != WAIT_RUN || runner->runner ||
 			runner->state != DOMAIN_CALLING || runner->interrupted)
 			continue;
-		answer_run(runner->runs, (struct stop){.reason = STOP_WAITING});
+		answer_waiting(runner->runs);
 		told = true;
 	}
 	return told;

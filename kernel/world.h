@@ -428,6 +428,10 @@ int domain_slot(struct domain *domain, const struct key *key);
  * world was poked. Returns the domain's state. */
 enum domain_state world_run(struct world *world, struct domain *domain, bool wait);
 
+/* Lines "NAME: what it waits for" of it and those below it, as many as fit; their
+ * bytes. */
+uint32_t domain_waits(struct domain *domain, char *text, uint32_t bytes);
+
 /* Brings it and all below it to a point where they can be written: cancels each
  * request, then completes the call or rewinds it. None of them waits after. */
 void domain_quiesce(struct domain *domain);

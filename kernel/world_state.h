@@ -41,6 +41,7 @@ struct world {
 	struct objects objects;
 	struct domain *lost;    /* callers whose resume key is gone, not yet told */
 	struct mint mint;
+	char words[4096]; /* who waits for whom, until it is delivered */
 	uint8_t *scratch; /* of forks */
 	uint64_t scratch_room;
 	struct purse void_purse;

@@ -93,6 +93,7 @@ ParameterizedTestParameters(account, reports)
 		{RECORD_ASKED, "killed", 137, 0, false},
 		{RECORD_REVOKED, "revoked", 137, 0, false},
 		{RECORD_DENIED, "denied", 77, 0, false},
+		{RECORD_WAITING, "waiting", 137, 0, false},
 		{RECORD_REFUSED, "refused", 0, 0, false},
 	};
 

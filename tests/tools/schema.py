@@ -6,7 +6,7 @@ import sys
 
 COUNT = "count"  # a whole number, not negative
 LIMIT = "limit"  # a count, or null
-ENDS = "exit trap gas storage time killed revoked denied refused until diverged".split()
+ENDS = "exit trap gas storage time killed revoked denied waiting refused until diverged".split()
 TEXT, TRUTH = str, bool
 KEY = {"name": TEXT, "spec": TEXT, "read": COUNT, "written": COUNT, "denied": COUNT, "missing": COUNT}
 FRAME = {"func": TEXT, "index": COUNT, "offset": COUNT}

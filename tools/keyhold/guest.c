@@ -361,6 +361,8 @@ run(struct worker *worker)
 	}
 }
 
+static char waits_text[1024];
+
 static void
 stopped(struct worker *worker)
 {
@@ -391,10 +393,14 @@ stopped(struct worker *worker)
 	case STOP_REVOKED:
 		record->end = RECORD_REVOKED;
 		return;
+	case STOP_WAITING:
+		record->end = RECORD_WAITING;
+		record->text.bytes = domain_waits(worker->domain, waits_text, sizeof waits_text);
+		record->text.text = waits_text;
+		return;
 	case STOP_NONE:
 	case STOP_YIELDED:
 	case STOP_CALLED:
-	case STOP_WAITING:
 	case STOP_ENDED:
 	case STOP_COUNT:
 		record->end = RECORD_ASKED;

@@ -115,6 +115,7 @@ enum record_end {
 	RECORD_LOOKED,   /* `text` is what look.c wrote */
 	RECORD_UNTIL,    /* it came to where --until is */
 	RECORD_DIVERGED, /* a replay that is not the recorded run, or can go no further */
+	RECORD_WAITING,  /* nothing it waits for can come; `text` says what */
 	RECORD_END_COUNT
 };
 

@@ -65,6 +65,7 @@ verdict_status(const struct launch *launch)
 		return EXIT_GAS;
 	case RECORD_STORAGE:
 	case RECORD_REVOKED:
+	case RECORD_WAITING:
 		return EXIT_KILLED;
 	case RECORD_ASKED:
 		return asked_status(launch);
@@ -109,6 +110,8 @@ verdict_end(const struct launch *launch)
 		return "until";
 	case RECORD_DIVERGED:
 		return "diverged";
+	case RECORD_WAITING:
+		return "waiting";
 	case RECORD_LOOKED:
 	case RECORD_END_COUNT:
 		break;
@@ -267,6 +270,26 @@ say_denied(const struct launch *launch, int status)
 			WASI_WHY_MAX);
 }
 
+/* One line for each that waits. */
+static void
+say_waiting(const struct launch *launch)
+{
+	const struct record_text *text = &launch->record->text;
+	uint64_t at = 0;
+
+	say("%s was stopped: it waits for what cannot come", launch->program);
+	while (at < text->bytes) {
+		const char *line = text->text + at;
+		const char *end = memchr(line, '\n', text->bytes - at);
+		const uint64_t bytes = end ? (uint64_t)(end - line) : text->bytes - at;
+		char safe[120];
+
+		say_safe(line, (uint32_t)bytes, safe, sizeof(safe));
+		say_more("%s", safe);
+		at += bytes + 1;
+	}
+}
+
 static void
 say_refused(const struct launch *launch)
 {
@@ -392,6 +415,9 @@ say_ended(const struct launch *launch, int status)
 		break;
 	case RECORD_ASKED:
 		say_asked(launch);
+		break;
+	case RECORD_WAITING:
+		say_waiting(launch);
 		break;
 	case RECORD_REVOKED:
 		say("%s was stopped: a key that it waited on was revoked", launch->program);
