@@ -20,6 +20,9 @@ perform(struct invocation *inv, uint32_t rights, uint64_t gas,
 enum order_end
 orders_invoke(struct invocation *inv)
 {
+	/* The one kind whose orders need nothing of its object but that it is there. */
+	if (inv->key.kind == KIND_creator && !object_of(inv->world, &inv->key))
+		return gate_rc(inv, RC_VOID);
 	switch (CASE(inv->key.kind, inv->order)) {
 #define ORDER(kind, name, number, rights, gas, in, out, what)                                  \
 	case CASE(KIND_##kind, number):                                                        \

@@ -841,6 +841,7 @@ reply_wait_import(struct call *call)
 
 		if (end != ORDER_DONE)
 			return ended(&inv, end, at, 0);
+		call_consume(call); /* the order's: what comes next is a message */
 	}
 	domain->progress = (uint64_t)REPLY_DONE;
 	domain->counted = false;

@@ -160,17 +160,36 @@ tree_go_on(struct domain *child)
 	domain_start(child);
 }
 
+enum { STRAND_LOOK = 64 };
+
+/* Is the runner at the end of the strand that `child` drives? Then running it
+ * would wait for itself. A strand that was left standing has nobody running at
+ * its end; of another one that is too long to look along, yes is a fair answer. */
+static bool
+ends_in(const struct domain *child, const struct domain *runner)
+{
+	const struct domain *at = child->leaf || child->dry ? NULL : child;
+
+	for (unsigned i = 0; at && i < STRAND_LOOK; i++) {
+		if (at == runner)
+			return true;
+		at = at->runs ? at->runs : at->served;
+	}
+	return at != NULL;
+}
+
 enum order_end
 tree_run(struct invocation *inv, struct domain *child, uint64_t word, uint32_t flags)
 {
-	if (child == inv->domain || child->runner || child->state == DOMAIN_READY)
+	if (child == inv->domain || child->runner || child->state == DOMAIN_READY ||
+		ends_in(child, inv->domain))
 		return gate_rc(inv, GATE_BUSY);
 	if (child->state == DOMAIN_STOPPED && stop_is_final(&child->stop) && !child->has_entry) {
 		stop_message(child, child->stop, &inv->out);
 		return gate_rc(inv, GATE_OK);
 	}
 	child->word_in = word;
-	if (flags & RUN_DETACH) {
+	if (flags & RUN_DETACH || inv->form != GATE_CALL) { /* nobody waits for the answer */
 		tree_go_on(child);
 		return gate_rc(inv, GATE_OK);
 	}
@@ -199,6 +218,10 @@ tree_invoke(struct invocation *inv, struct domain *child, uint32_t func)
 		return gate_rc(inv, error == -EBUSY ? GATE_BUSY
 				    : error == -EINVAL ? GATE_BAD_WORD
 						       : GATE_NO_SPACE);
+	if (inv->form != GATE_CALL) {
+		tree_go_on(child);
+		return gate_rc(inv, GATE_OK);
+	}
 	drive(inv, child, WAIT_INVOKE);
 	tree_go_on(child);
 	return ORDER_STALLED;
