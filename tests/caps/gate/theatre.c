@@ -165,9 +165,8 @@ lull(struct theatre *t)
 	}
 }
 
-/* As world_run() does one. false: nothing goes on by itself. */
-static bool
-step(struct theatre *t)
+bool
+theatre_step(struct theatre *t)
 {
 	struct world *world = t->world;
 
@@ -199,7 +198,7 @@ listen(struct theatre *t, struct domain *domain)
 			return GONE;
 		if (domain->state == DOMAIN_STOPPED || domain->interrupted)
 			break;
-		if (!step(t))
+		if (!theatre_step(t))
 			return PENDING;
 	}
 	t->heard = (struct heard){.stop = domain->stop};

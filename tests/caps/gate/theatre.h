@@ -68,6 +68,8 @@ void tell(struct domain *domain, enum command_form form, int slot, uint32_t orde
 /* The same, carried out now; the answer's rc, or PENDING, STOPPED, GONE. */
 uint32_t obey(struct theatre *t, struct domain *domain, enum command_form form, int slot,
 	uint32_t order, const struct order *message);
+/* One step, as world_run() makes it. false: nothing goes on by itself. */
+bool theatre_step(struct theatre *t);
 /* Lets the world run until it does not go on, and hears what the domain came to. */
 uint32_t listen(struct theatre *t, struct domain *domain);
 
