@@ -91,7 +91,7 @@ int image_write_fork(struct world *world, struct domain *domain, struct sink *to
 int image_read_fork(struct world *world, const struct domain_above *above, const uint8_t *bytes,
 	size_t count, struct report *report, struct domain **ret_domain);
 
-/* --- reading (image_read.c, image_bind.c) ----------------------------------------- */
+/* --- reading (image_read.c, image_make.c, image_wait.c, image_bind.c) ----------------------------------------- */
 
 struct image_owner { /* a domain's record, for what is tied later */
 	struct domain *domain;
@@ -121,6 +121,15 @@ struct image {
 
 int image_bad(struct image *image, const char *what);
 int image_bad_at(struct image *image, const uint8_t *at, const char *what);
+/* What a place names: NULL and true for one outside, false for none that is there. */
+bool image_get_domain(struct image *image, struct bytes_in *in, struct domain **ret_domain);
+bool image_get_bank(struct image *image, struct bytes_in *in, struct bank **ret_bank);
+bool image_get_meter(struct image *image, struct bytes_in *in, struct meter **ret_meter);
+struct object *image_object(struct image *image, uint32_t place); /* NULL: none */
+/* The body of one of this kind that stands by itself; NULL: none. */
+void *image_standing(struct image *image, uint32_t place, uint8_t kind);
+/* A kind by its name; NULL: not known here. */
+const struct kind *image_get_kind(struct image *image, uint8_t *ret_number);
 int image_get_grants(struct image *image);
 void image_drop_grants(struct image *image); /* those that no object took over */
 int image_get_objects(struct image *image);
