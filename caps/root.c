@@ -307,7 +307,7 @@ caps_root_cut(struct world *world, const char *name)
 	const int32_t index = state ? root_find(state, name, (uint32_t)strlen(name)) : -1;
 
 	if (index >= 0)
-		grant_cut(world_grants(world), state->roots[index].grant);
+		(void)world_cut(world, state->roots[index].grant);
 }
 
 /* --- openings ---------------------------------------------------------------- */
@@ -423,6 +423,25 @@ key_is_hole(struct caps_state *state, const struct key *key)
 	return opening_kept(state, key) && !opening_of(state, key);
 }
 
+/* What WASI does with a key: a cut wakes its request, and one call is one use,
+ * however often it runs. (The gate does both for orders.) */
+static bool
+use_counted(struct caps_state *state, const struct key *key)
+{
+	struct call *call = state->call;
+	struct grants *grants = world_grants(state->world);
+
+	if (!call || key->grant == GRANT_NONE)
+		return true;
+	call->under = key;
+	if (call->domain->counted || !grants->at[key->grant].limited)
+		return true;
+	if (!grant_use(grants, key->grant, 0, world_clock(state->world)->now))
+		return false;
+	call->domain->counted = true;
+	return true;
+}
+
 enum rc
 key_use(struct caps_state *state, const struct key *key, enum kind_id kind, uint32_t rights,
 	struct opening **ret_opening)
@@ -439,6 +458,8 @@ key_use(struct caps_state *state, const struct key *key, enum kind_id kind, uint
 		return RC_NO_RIGHT;
 	if (o->state != OPENING_LIVE)
 		return RC_GONE;
+	if (!use_counted(state, key))
+		return RC_REVOKED;
 	*ret_opening = o;
 	return RC_OK;
 }

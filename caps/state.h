@@ -87,6 +87,7 @@ struct caps_state {
 	uint32_t openings_count, openings_room, openings_free; /* free: UINT32_MAX ends */
 	struct hole *holes;
 	uint32_t holes_count, holes_room;
+	struct call *call; /* WASI's call in progress: keys are used for it; NULL: none */
 	struct log *log; /* kind_log.c; NULL: nothing was written yet */
 	uint64_t brands; /* so many sealers were made */
 	uint64_t *imaged_brands; /* of the image in progress, in the order they came */

@@ -56,9 +56,14 @@ run(struct call *call, int number, enum call_end (*body)(struct call *, struct w
 {
 	struct wasi *wasi = wasi_of(call->domain);
 
+	enum call_end end;
+
 	wasi->call_number = number;
 	wasi->denied = false;
-	return ended(call, wasi, body(call, wasi));
+	wasi->state->call = call;
+	end = body(call, wasi);
+	wasi->state->call = NULL;
+	return ended(call, wasi, end);
 }
 
 #define WASI(name, sig, key, right) \

@@ -127,6 +127,19 @@ piece_bytes(const struct vectors *vectors, uint64_t done)
 
 /* --- reading ---------------------------------------------------------------------- */
 
+/* How many bytes the limits of the key's grants leave. */
+static uint64_t
+bytes_left_of(const struct wasi *wasi, const struct key *key)
+{
+	return grant_bytes_left(world_grants(wasi->state->world), key->grant);
+}
+
+static void
+bytes_passed(const struct wasi *wasi, const struct key *key, uint64_t bytes)
+{
+	grant_count_bytes(world_grants(wasi->state->world), key->grant, bytes);
+}
+
 static enum rc
 order_read(struct wasi *wasi, const struct wasi_fd *fd, const struct key *key, uint64_t offset,
 	uint32_t bytes, struct device_request *ret_request)
@@ -157,8 +170,10 @@ read_drawn(struct call *call, struct wasi *wasi, const struct key *key,
 	const struct vectors *vectors)
 {
 	const uint64_t done = call->domain->progress;
-	const uint32_t bytes = piece_bytes(vectors, done);
+	const uint32_t bytes =
+		(uint32_t)min_u64(piece_bytes(vectors, done), bytes_left_of(wasi, key));
 
+	bytes_passed(wasi, key, bytes);
 	entropy_draw(wasi->state, key, wasi->drawn, wasi->state->piece, bytes);
 	vectors_copy(vectors, COPY_TO_GUEST, done, wasi->state->piece, bytes);
 	wasi->drawn += bytes;
@@ -183,7 +198,8 @@ read_pieces(struct call *call, struct wasi *wasi, struct wasi_fd *fd,
 			return refuse(call, wasi, rc, key, (struct path){0}, "the key is not for reading");
 		if (call->completion) {
 			const int64_t result = call->completion->result;
-			const uint64_t got = min_u64(call->completion->data_bytes, request.bytes);
+			const uint64_t got = min_u64(bytes_left_of(wasi, key),
+				min_u64(call->completion->data_bytes, request.bytes));
 
 			if (result < 0 && *done)
 				return read_done(call, fd, result_at, own);
@@ -193,6 +209,7 @@ read_pieces(struct call *call, struct wasi *wasi, struct wasi_fd *fd,
 			vectors_copy(vectors, COPY_TO_GUEST, *done,
 				(uint8_t *)(uintptr_t)call->completion->data, got);
 			*done += got;
+			bytes_passed(wasi, key, got);
 			fd_root(wasi, fd)->counts.read += got;
 			call_consume(call);
 			if (!got && key->kind == KIND_stream && !stream_is_live(wasi->state, key))
@@ -202,6 +219,9 @@ read_pieces(struct call *call, struct wasi *wasi, struct wasi_fd *fd,
 		}
 		if (*done == vectors->bytes || (fd->what == FD_STREAM && fd->offset == STREAM_ENDED))
 			return read_done(call, fd, result_at, own);
+		if (!bytes_left_of(wasi, key))
+			return *done ? read_done(call, fd, result_at, own)
+				     : refuse(call, wasi, RC_REVOKED, key, (struct path){0}, "");
 		if (!charge_transfer(call, vectors, *done))
 			return CALL_DRY;
 		if (key->kind == KIND_entropy)
@@ -209,6 +229,7 @@ read_pieces(struct call *call, struct wasi *wasi, struct wasi_fd *fd,
 		if (real) {
 			(void)order_read(wasi, fd, key, offset + *done, piece_bytes(vectors, *done),
 				&request);
+			request.bytes = (uint32_t)min_u64(request.bytes, bytes_left_of(wasi, key));
 			return call_submit(call, &request);
 		}
 		(void)read_drawn(call, wasi, key, vectors);
@@ -361,6 +382,7 @@ write_pieces(struct call *call, struct wasi *wasi, const struct write *write)
 				min_u64((uint64_t)result, piece_bytes(&write->vectors, *done));
 
 			*done += put;
+			bytes_passed(wasi, write->key, put);
 			fd_root(wasi, write->fd)->counts.written += put;
 		}
 		call_consume(call);
@@ -369,9 +391,13 @@ write_pieces(struct call *call, struct wasi *wasi, const struct write *write)
 	}
 	if (*done == write->vectors.bytes)
 		return write_sync(call, wasi, write);
+	if (!bytes_left_of(wasi, write->key))
+		return *done ? write_sync(call, wasi, write)
+			     : write_refused(call, wasi, RC_REVOKED, write->key);
 	if (!charge_transfer(call, &write->vectors, *done))
 		return CALL_DRY;
-	bytes = piece_bytes(&write->vectors, *done);
+	bytes = (uint32_t)min_u64(
+		piece_bytes(&write->vectors, *done), bytes_left_of(wasi, write->key));
 	(void)order_write(wasi, write, *done, vectors_gather(&write->vectors, wasi, *done, bytes), bytes,
 		&request);
 	return call_submit(call, &request);

@@ -103,6 +103,22 @@ world_grants(struct world *world)
 	return &world->grants;
 }
 
+struct clock_gas *
+world_clock(struct world *world)
+{
+	static struct clock_gas clock;
+
+	clock.now = world->bench->gas;
+	return &clock;
+}
+
+uint32_t
+world_cut(struct world *world, uint32_t grant)
+{
+	grant_cut(&world->grants, grant);
+	return 0;
+}
+
 int
 domain_slot(struct domain *domain, const struct key *key)
 {
@@ -339,6 +355,7 @@ run(struct bench *b, const struct import_def *def, const uint64_t *args)
 		if (b->completed)
 			call_consume(&call);
 		b->domain.progress = b->domain.charged = 0;
+		b->domain.counted = false;
 	}
 	return (uint32_t)slots[0];
 }

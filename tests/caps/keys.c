@@ -231,3 +231,53 @@ Test(keys, two_keys_cannot_have_one_path)
 	cr_assert_str_not_empty(report.text);
 	bench_close(&b);
 }
+
+/* /data under a derivation with these limits; "f" in it has eight bytes. */
+static int
+open_limited(uint64_t uses, uint64_t bytes)
+{
+	static struct wasi_mount mount;
+	struct grants *grants;
+	uint32_t top;
+
+	bench_open(&b);
+	grants = &b.world.grants;
+	top = fake_dir(&b.device, 0, NULL);
+	fake_file(&b.device, top, "f", "abcdefgh", 8);
+	mount = (struct wasi_mount){
+		.key = bench_dir(&b, top, "data", RIGHT_read | RIGHT_write), .path = "/data"};
+	mount.key.grant = grant_new(grants, mount.key.grant);
+	mount.key.grant_generation = grants->at[mount.key.grant].generation;
+	grants->at[mount.key.grant].uses_left = uses;
+	grants->at[mount.key.grant].bytes_left = bytes;
+	grants->at[mount.key.grant].limited = true;
+	bench_setup(&b, &(struct wasi_config){.mounts = &mount, .mounts_count = 1});
+	bench_vector(&b, VEC, 0, P2, 8);
+	return bench_open_path(&b, DATA, "f", 0, RW, 0);
+}
+
+/* Beside the gate, too: a call is one use, however many requests it makes. */
+Test(keys, uses_of_a_derivation_are_counted)
+{
+	const int fd = open_limited(3, UINT64_MAX);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), 0);
+	cr_assert_eq(bench_word(&b, OUT, 4), 8);
+	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), 0);
+	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
+	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "the key was revoked");
+	bench_close(&b);
+}
+
+Test(keys, bytes_of_a_derivation_are_counted)
+{
+	const int fd = open_limited(UINT64_MAX, 13);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), 0);
+	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), 0);
+	cr_assert_eq(bench_word(&b, OUT, 4), 5, "so many were left");
+	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
+	bench_close(&b);
+}
