@@ -329,9 +329,13 @@ void
 domain_end(struct domain *domain)
 {
 	struct domain *at = domain, *before;
+	struct world *world;
 
-	if (domain)
-		domain->ends_for = NULL;
+	if (!domain)
+		return;
+	world = domain->world;
+	world->busy++;
+	domain->ends_for = NULL;
 	while (at) {
 		before = goes_before(at);
 		if (before) {
@@ -343,6 +347,9 @@ domain_end(struct domain *domain)
 		end_one(at);
 		at = before;
 	}
+	world->busy--;
+	if (!world->busy)
+		gate_settle(world);
 }
 
 /* --- what it does next ----------------------------------------------------------------- */

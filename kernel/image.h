@@ -93,6 +93,10 @@ int image_read_fork(struct world *world, const struct domain_above *above, const
 
 /* --- reading (image_read.c, image_make.c, image_wait.c, image_bind.c) ----------------------------------------- */
 
+struct image_place {
+	uint32_t where, place; /* enum image_where */
+};
+
 struct image_owner { /* a domain's record, for what is tied later */
 	struct domain *domain;
 	struct bytes_in gate;  /* that part of it */
@@ -110,7 +114,8 @@ struct image {
 	uint32_t modules, domains, ready, objects, grants;
 	struct image_owner *at; /* domains in the order of the image */
 	uint32_t made;
-	uint32_t *objects_at;   /* indices in the world's table */
+	uint32_t *objects_at;   /* indices in the world's table, ... */
+	struct image_place *above_at; /* ... and what each is below, for meters and purses */
 	uint32_t objects_made;
 	uint32_t *grants_at;    /* indices of grants, ... */
 	uint32_t *grants_of;    /* ... and the object that each is of; IMAGE_NOWHERE: it has it */
@@ -124,6 +129,7 @@ int image_bad_at(struct image *image, const uint8_t *at, const char *what);
 /* What a place names: NULL and true for one outside, false for none that is there. */
 bool image_get_domain(struct image *image, struct bytes_in *in, struct domain **ret_domain);
 bool image_get_bank(struct image *image, struct bytes_in *in, struct bank **ret_bank);
+bool image_meter_at(struct image *image, struct image_place at, struct meter **ret_meter);
 bool image_get_meter(struct image *image, struct bytes_in *in, struct meter **ret_meter);
 struct object *image_object(struct image *image, uint32_t place); /* NULL: none */
 /* The body of one of this kind that stands by itself; NULL: none. */

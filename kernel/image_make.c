@@ -51,17 +51,22 @@ image_get_bank(struct image *image, struct bytes_in *in, struct bank **ret_bank)
 }
 
 bool
+image_meter_at(struct image *image, struct image_place at, struct meter **ret_meter)
+{
+	*ret_meter = NULL;
+	if (at.where == IMAGE_OF_DOMAIN && at.place < image->made)
+		*ret_meter = &image->at[at.place].domain->meter;
+	else if (at.where == IMAGE_OF_OBJECT)
+		*ret_meter = image_standing(image, at.place, KEY_METER);
+	return *ret_meter || (at.where == IMAGE_OUTSIDE && at.place == IMAGE_NOWHERE);
+}
+
+bool
 image_get_meter(struct image *image, struct bytes_in *in, struct meter **ret_meter)
 {
 	const uint8_t where = bytes_u8(in);
-	const uint32_t place = bytes_u32(in);
 
-	*ret_meter = NULL;
-	if (where == IMAGE_OF_DOMAIN && place < image->made)
-		*ret_meter = &image->at[place].domain->meter;
-	else if (where == IMAGE_OF_OBJECT)
-		*ret_meter = image_standing(image, place, KEY_METER);
-	return *ret_meter || (where == IMAGE_OUTSIDE && place == IMAGE_NOWHERE);
+	return image_meter_at(image, (struct image_place){where, bytes_u32(in)}, ret_meter);
 }
 
 /* --- kinds by name --------------------------------------------------------------------- */
@@ -153,20 +158,27 @@ image_drop_grants(struct image *image)
 
 /* --- objects ------------------------------------------------------------------------------- */
 
+/* What it is below may come later: it is put there when all are made. */
+static struct image_place
+get_above(struct bytes_in *in)
+{
+	const uint8_t where = bytes_u8(in);
+
+	return (struct image_place){where, bytes_u32(in)};
+}
+
 static int
 get_meter_body(struct image *image, struct meter *meter, uint32_t index)
 {
 	struct bytes_in *in = &image->in;
 	const uint8_t *start = in->at;
 	struct clock_gas *clock = &image->world->clock;
-	struct meter *above;
 	uint64_t left, used, reserve, rent;
 	uint8_t flags;
 
 	meter_init(meter, image->above->line ? image->above->line : &image->world->meter.line);
 	meter->object = index;
-	if (!image_get_meter(image, in, &above))
-		return image_bad_at(image, start, "a line below one that is not there");
+	image->above_at[image->objects_made] = get_above(in);
 	flags = bytes_u8(in);
 	left = bytes_u64(in);
 	used = bytes_u64(in);
@@ -174,8 +186,6 @@ get_meter_body(struct image *image, struct meter *meter, uint32_t index)
 	rent = bytes_u64(in);
 	if (in->bad || flags > 3 || (flags & 1 && left) || left == GAS_NO_LIMIT || rent > METER_RENT_MAX)
 		return image_bad_at(image, start, "a line that cannot be");
-	if (above)
-		line_move(&meter->line, &above->line);
 	line_limit(clock, &meter->line, flags & 1 ? GAS_NO_LIMIT : left);
 	line_reserve(clock, &meter->line, reserve);
 	meter->line.used = used;
@@ -204,15 +214,14 @@ static int
 get_purse_body(struct image *image, struct purse *purse, uint32_t index)
 {
 	struct bytes_in *in = &image->in;
-	const uint8_t *start = in->at;
 	const uint32_t above = bytes_u32(in);
-	struct purse *superior = image_standing(image, above, KEY_PURSE);
 
 	(void)bytes_u64(in);
-	purse_init(purse, &image->world->mint, superior);
+	image->above_at[image->objects_made] =
+		(struct image_place){above == IMAGE_NOWHERE ? IMAGE_OUTSIDE : IMAGE_OF_OBJECT, above};
+	purse_init(purse, &image->world->mint, NULL);
 	purse->object = index;
-	return above == IMAGE_NOWHERE || superior ? 0
-					       : image_bad_at(image, start, "a purse below none");
+	return in->bad ? image_bad(image, "it ends too early") : 0;
 }
 
 static int
@@ -337,6 +346,47 @@ get_object(struct image *image)
 	return error;
 }
 
+static int
+tie_meter(struct image *image, struct meter *meter, struct image_place place)
+{
+	struct meter *above;
+
+	if (!image_meter_at(image, place, &above))
+		return image_bad(image, "a line below one that is not there");
+	if (above && line_is_below(&above->line, &meter->line))
+		return image_bad(image, "a line below itself");
+	if (above)
+		line_move(&meter->line, &above->line);
+	return 0;
+}
+
+static int
+tie_purse(struct image *image, struct purse *purse, struct image_place place)
+{
+	struct purse *above = image_standing(image, place.place, KEY_PURSE);
+
+	if (place.where == IMAGE_OUTSIDE)
+		return 0;
+	return above && purse_below(purse, above) ? 0 : image_bad(image, "a purse below none, or itself");
+}
+
+static int
+tie_objects(struct image *image)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < image->objects_made; i++) {
+		struct meter *meter = image_standing(image, i, KEY_METER);
+		struct purse *purse = image_standing(image, i, KEY_PURSE);
+
+		if (meter)
+			error = tie_meter(image, meter, image->above_at[i]);
+		else if (purse)
+			error = tie_purse(image, purse, image->above_at[i]);
+	}
+	return error;
+}
+
 /* A bank's list has its newest first; objects are made in the order of the image,
  * so each list is turned round at the end. */
 int
@@ -354,5 +404,5 @@ image_get_objects(struct image *image)
 		if (bank)
 			objects_turn(image->world, bank);
 	}
-	return error;
+	return error ? error : tie_objects(image);
 }

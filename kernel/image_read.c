@@ -519,7 +519,7 @@ static int
 take_tables(struct image *image, uint8_t **ret_tables, uint64_t *ret_room)
 {
 	const uint64_t owners = image->domains * sizeof *image->at;
-	const uint64_t words = image->objects + 2 * (uint64_t)image->grants;
+	const uint64_t words = 3 * (uint64_t)image->objects + 2 * (uint64_t)image->grants;
 	uint8_t *tables;
 
 	*ret_room = owners + words * sizeof(uint32_t);
@@ -530,7 +530,8 @@ take_tables(struct image *image, uint8_t **ret_tables, uint64_t *ret_room)
 	}
 	*ret_tables = tables;
 	image->at = (struct image_owner *)(void *)tables;
-	image->objects_at = (uint32_t *)(void *)(tables + owners);
+	image->above_at = (struct image_place *)(void *)(tables + owners);
+	image->objects_at = (uint32_t *)(void *)(image->above_at + image->objects);
 	image->grants_at = image->objects_at + image->objects;
 	image->grants_of = image->grants_at + image->grants;
 	return 0;

@@ -43,6 +43,18 @@ purse_init(struct purse *purse, struct mint *mint, struct purse *superior)
 }
 
 bool
+purse_below(struct purse *purse, struct purse *superior)
+{
+	for (const struct purse *at = superior; at; at = at->superior)
+		if (at == purse)
+			return false;
+	list_drop(purse);
+	purse->superior = superior;
+	list_add(purse);
+	return true;
+}
+
+bool
 purse_mint(struct purse *purse, uint64_t gas)
 {
 	must(PURSE1, !purse->superior);

@@ -35,6 +35,8 @@ void purse_init(struct purse *purse, struct mint *mint, struct purse *superior);
 bool purse_mint(struct purse *purse, uint64_t gas);
 bool purse_move(struct purse *from, struct purse *to, uint64_t gas); /* false: not so much there */
 void purse_spend(struct purse *purse, uint64_t gas);                 /* it has it */
+/* Below another from now on; false: that is below it. */
+bool purse_below(struct purse *purse, struct purse *superior);
 /* The rest goes up; of one without superior it is burnt. Those below go up too. */
 void purse_done(struct purse *purse);
 void mint_check(const struct mint *mint); /* must() */

@@ -272,8 +272,10 @@ world_step(struct world *world, struct domain *domain)
 	line_switch(&world->clock, &domain->meter.line);
 	if (!domain->slice_left)
 		domain->slice_left = world->config.slice;
+	world->busy++;
 	while (run_once(domain))
 		;
+	world->busy--;
 	gate_settle(world);
 	wake_stalled(world);
 }

@@ -39,6 +39,7 @@ struct world {
 	struct meter meter; /* the root line */
 	struct meter void_meter; /* under which lines go whose superior ended: always dry */
 	struct objects objects;
+	uint32_t busy;          /* within a step, or ending: callers are told at its end */
 	struct domain *lost;    /* callers whose resume key is gone, not yet told */
 	struct mint mint;
 	char words[4096]; /* who waits for whom, until it is delivered */
