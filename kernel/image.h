@@ -48,6 +48,7 @@ enum image_domain_flag {
 };
 
 enum { IMAGE_NOWHERE = UINT32_MAX };
+#define IMAGE_PURSE_OUTSIDE (UINT32_MAX - 1)
 
 /* Where a line, bank or meter is: of a domain of this image, an object of it, or
  * outside. */

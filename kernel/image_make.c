@@ -218,7 +218,8 @@ get_purse_body(struct image *image, struct purse *purse, uint32_t index)
 
 	(void)bytes_u64(in);
 	image->above_at[image->objects_made] =
-		(struct image_place){above == IMAGE_NOWHERE ? IMAGE_OUTSIDE : IMAGE_OF_OBJECT, above};
+		(struct image_place){
+			above >= IMAGE_PURSE_OUTSIDE ? IMAGE_OUTSIDE : IMAGE_OF_OBJECT, above};
 	purse_init(purse, &image->world->mint, NULL);
 	purse->object = index;
 	return in->bad ? image_bad(image, "it ends too early") : 0;

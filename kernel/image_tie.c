@@ -166,7 +166,9 @@ image_put_meter(struct image_out *out, const struct meter *meter)
 void
 image_put_purse(struct image_out *out, const struct purse *purse)
 {
-	sink_u32(out->sink, purse ? object_place(out, purse->object) : IMAGE_NOWHERE);
+	const uint32_t place = purse ? object_place(out, purse->object) : IMAGE_NOWHERE;
+
+	sink_u32(out->sink, purse && place == IMAGE_NOWHERE ? IMAGE_PURSE_OUTSIDE : place);
 }
 
 /* The place of a grant in the image's list; none for a root's own, or an outside one. */

@@ -49,6 +49,24 @@ get_place(struct image *image, struct bytes_in *in, struct domain *domain)
 	return 0;
 }
 
+static bool
+purse_is_there(struct image *image, uint32_t place)
+{
+	return place == IMAGE_NOWHERE || place == IMAGE_PURSE_OUTSIDE ||
+		image_standing(image, place, KEY_PURSE);
+}
+
+/* Who was paid for goes on being paid for: by its own purse, which is empty, by
+ * the restorer's, or by none that has anything. */
+static void
+pay_with(struct image *image, struct domain *domain, uint32_t place)
+{
+	if (place == IMAGE_PURSE_OUTSIDE && !domain->purse)
+		domain_pay_with(domain, &image->world->void_purse);
+	else if (place != IMAGE_NOWHERE && place != IMAGE_PURSE_OUTSIDE)
+		domain_pay_with(domain, image_standing(image, place, KEY_PURSE));
+}
+
 static int
 get_gate(struct image *image, struct image_owner *owner)
 {
@@ -73,12 +91,11 @@ get_gate(struct image *image, struct image_owner *owner)
 		return image_bad(image, "a domain that found a line dry that is not there");
 	purse = bytes_u32(in);
 	grant = bytes_u32(in);
-	if (in->bad || (purse != IMAGE_NOWHERE && !image_standing(image, purse, KEY_PURSE)) ||
+	if (in->bad || !purse_is_there(image, purse) ||
 		(grant != IMAGE_NOWHERE && grant >= image->grants_made) ||
 		domain->meter.rent > METER_RENT_MAX)
 		return image_bad(image, "a domain with parts that are not there");
-	if (purse != IMAGE_NOWHERE)
-		domain_pay_with(domain, image_standing(image, purse, KEY_PURSE));
+	pay_with(image, domain, purse);
 	domain->state = (enum domain_state)owner->state;
 	domain->poll = owner->flags & IMAGE_POLL;
 	domain->counted = owner->flags & IMAGE_COUNTED;
