@@ -151,6 +151,15 @@ answer_call(struct domain *domain)
 	return false;
 }
 
+/* How much one run of the engine may use. */
+static uint64_t
+room_of(const struct domain *domain)
+{
+	const uint64_t room = min_u64(line_room(&domain->world->clock), domain->slice_left);
+
+	return domain->purse ? min_u64(room, domain->purse->balance) : room;
+}
+
 /* L5, L6: it is dry only when a line has no room; else the next slice is one
  * that can hold the step. */
 static bool
@@ -158,6 +167,8 @@ answer_gas(struct domain *domain, uint64_t need)
 {
 	struct world *world = domain->world;
 
+	if (need <= room_of(domain))
+		return true; /* the last run was given less than there is: run_with_rent() */
 	if (line_dry(&world->clock, need) || (domain->purse && domain->purse->balance < need)) {
 		tree_dry(domain, need);
 		return false;
@@ -178,6 +189,7 @@ answer(struct domain *domain)
 	case EXEC_HOST:
 		return answer_call(domain);
 	case EXEC_OUT_OF_GAS:
+	case EXEC_GROW:
 		return answer_gas(domain, result->need);
 	case EXEC_STORAGE:
 		tree_full(domain, result->need);
@@ -229,20 +241,35 @@ begin(struct domain *domain)
 	return false;
 }
 
-/* How much one run of the engine may use. */
-static uint64_t
-room_of(const struct domain *domain)
+static void
+run_engine(struct domain *domain, uint64_t room)
 {
-	const uint64_t room = min_u64(line_room(&domain->world->clock), domain->slice_left);
+	store_run(domain->store, room, &domain->pending);
+	line_spend(&domain->world->clock, domain->pending.used);
+	if (domain->purse)
+		purse_spend(domain->purse, domain->pending.used);
+	domain->gas_guest = add_saturating(domain->gas_guest, domain->pending.used);
+	domain->slice_left -= domain->pending.used;
+}
 
-	return domain->purse ? min_u64(room, domain->purse->balance) : room;
+/* L8: with rent a page costs from the block after the one that made it, so a run
+ * ends where pages are made, and the next one's room is reckoned at the new rate. */
+static void
+run_with_rent(struct domain *domain)
+{
+	struct meter *meter = &domain->meter;
+
+	store_grow_alone(domain->store, meter->rent != 0);
+	run_engine(domain, room_of(domain));
+	if (domain->pending.end == EXEC_GROW && domain->pending.need <= room_of(domain))
+		run_engine(domain, domain->pending.need);
+	if (meter->rent)
+		meter_rate(&domain->world->clock, meter);
 }
 
 static bool
 run_once(struct domain *domain)
 {
-	struct clock_gas *clock = &domain->world->clock;
-
 	if (!warm(domain))
 		return false;
 	if (domain->wait != WAIT_NOTHING && domain->wait != WAIT_IMPORT) {
@@ -255,12 +282,7 @@ run_once(struct domain *domain)
 		return answer_call(domain);
 	if (store_idle(domain->store) && !begin(domain))
 		return false;
-	store_run(domain->store, room_of(domain), &domain->pending);
-	line_spend(clock, domain->pending.used);
-	if (domain->purse)
-		purse_spend(domain->purse, domain->pending.used);
-	domain->gas_guest = add_saturating(domain->gas_guest, domain->pending.used);
-	domain->slice_left -= domain->pending.used;
+	run_with_rent(domain);
 	return answer(domain);
 }
 

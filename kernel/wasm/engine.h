@@ -99,6 +99,7 @@ enum exec_end {
 	EXEC_STORAGE,      /* storage refused `need` bytes for the stack, or (with STORE_STOP_WHEN_DRY)
 	                      for memory.grow or table.grow: nothing happened, run again */
 	EXEC_TRAP,         /* `trap` */
+	EXEC_GROW,         /* memory.grow is next and costs `need`: only after store_grow_alone() */
 	EXEC_STEPPED,      /* store_step_after() safepoints were passed: stop-everywhere tests */
 };
 
@@ -205,6 +206,10 @@ void store_unwind(struct store *store);
 
 /* Stop-everywhere: the next runs end with EXEC_STEPPED after n safepoints; 0 = off. */
 void store_step_after(struct store *store, uint64_t safepoints);
+/* A memory.grow that would make pages is carried out only in a run of exactly its
+ * price, which thus ends before the next block; any other run ends before it. Not
+ * in images: whoever runs says it. */
+void store_grow_alone(struct store *store, bool alone);
 uint64_t store_safepoints(const struct store *store); /* passed while stepping */
 
 /* From the top frame down. false past the last. */

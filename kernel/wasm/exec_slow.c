@@ -372,6 +372,16 @@ slow_try_return(struct machine *m)
 
 /* --- growth ---------------------------------------------------------------------- */
 
+/* store_grow_alone(): does this run have more, or less, than the pages' price? */
+static bool
+grows_in_company(const struct machine *m, const struct memory *memory, uint32_t delta)
+{
+	const int64_t left = m->stepping ? m->gas_parked : m->gas;
+
+	return m->store->grow_alone && delta && delta <= memory->pages_max - memory->pages &&
+		(uint64_t)left != (uint64_t)delta * PAGE_GAS;
+}
+
 bool
 slow_memory_grow(struct machine *m)
 {
@@ -380,6 +390,8 @@ slow_memory_grow(struct machine *m)
 	const uint32_t delta = (uint32_t)*slot, pages = memory->pages;
 	int grown = 0;
 
+	if (grows_in_company(m, memory, delta))
+		return stop(m, EXEC_GROW, PHASE_CALL, (uint64_t)delta * PAGE_GAS);
 	if (machine_step(m, PHASE_CALL))
 		return false;
 	if (delta <= memory->pages_max - pages) {

@@ -918,6 +918,12 @@ store_step_after(struct store *store, uint64_t safepoints)
 	store->step_count = 0;
 }
 
+void
+store_grow_alone(struct store *store, bool alone)
+{
+	store->grow_alone = alone;
+}
+
 uint64_t
 store_safepoints(const struct store *store)
 {

@@ -36,6 +36,7 @@ struct store {
 	uint64_t taken;
 	enum executor executor;
 	bool stop_when_dry;
+	bool grow_alone; /* store_grow_alone() */
 	uint64_t slots_max;
 	struct objects instances, memories, tables, globals;
 

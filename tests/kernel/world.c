@@ -687,3 +687,60 @@ Test(world, every_allocation_of_a_domain_may_fail)
 	world_heap(world)->fail_after = 0;
 	cr_assert_gt(n, 5);
 }
+
+/* --- L8: rent ----------------------------------------------------------------------- */
+
+static const char *const rented_text =
+	"(module (memory 1 40) (func $work (param i32) (loop $l (br_if $l (local.tee 0"
+	"  (i32.sub (local.get 0) (i32.const 1))))))"
+	" (func (export \"run\") (local i32)"
+	"  (call $work (i32.const 10))"
+	"  (local.set 0 (memory.grow (i32.const 3)))"
+	"  (call $work (i32.const 20))"
+	"  (local.set 0 (i32.add (memory.grow (i32.const 0)) (memory.grow (i32.const 1000))))"
+	"  (call $work (i32.const 7))"
+	"  (local.set 0 (i32.add (memory.grow (i32.const 1)) (memory.grow (i32.const 2))))"
+	"  (call $work (i32.const 30))))";
+
+enum how { STRAIGHT, STEPPED, FED };
+
+/* What its line used to the end, with this rent; and what L8 says it would be with
+ * `other`: block by block, at the pages there were when the block was charged. */
+static uint64_t
+rented(uint64_t rent, enum how how, uint64_t other, uint64_t *ret_formula)
+{
+	struct domain *domain = make(rented_text, how == FED ? 0 : GAS_NO_LIMIT, BANK_NO_LIMIT);
+	uint64_t used = 0, formula = 0, before = 0, pages = 1;
+
+	domain->meter.rent = rent;
+	meter_rate(world_clock(world), &domain->meter);
+	do {
+		if (how == STEPPED)
+			store_step_after(domain->store, 1 + (domain->stop.reason == STOP_STEPPED));
+		if (how == FED)
+			domain_feed(domain, 1 + used % 700);
+		(void)go(domain);
+		used = line_used(world_clock(world), &domain->meter.line);
+		formula += (used - before) * (1 + other * pages);
+		before = used;
+		pages = store_pages(domain->store);
+	} while (domain->stop.reason != STOP_RETURNED);
+	cr_assert_eq(store_pages(domain->store), 7);
+	*ret_formula = formula;
+	domain_end(domain);
+	return used;
+}
+
+Test(world, rent_is_the_formula_to_the_unit)
+{
+	uint64_t formula, ignored;
+
+	for (uint64_t rent = 1; rent <= 1000; rent *= 7) {
+		(void)rented(0, STEPPED, rent, &formula);
+		cr_assert_eq(rented(rent, STRAIGHT, 0, &ignored), formula, "rent %llu",
+			(unsigned long long)rent);
+		cr_assert_eq(rented(rent, STEPPED, 0, &ignored), formula);
+		cr_assert_eq(rented(rent, FED, 0, &ignored), formula);
+	}
+	cr_assert_eq(rented(0, STRAIGHT, 0, &ignored), ignored);
+}
