@@ -190,3 +190,61 @@ Test(trees, forked_by_a_guest_each_copy_answers_alone)
 	for (uint64_t kid = 0; kid < KIDS; kid++)
 		answers(UINT64_C(1) << 56 | kid, kid, 5);
 }
+
+/* --- the seed's two models ------------------------------------------------------------- */
+
+/* Wishes of the three, one below the other; what the lowest comes to, and how often
+ * the first was asked for more. */
+static uint64_t
+credit(uint64_t top, uint64_t middle, uint64_t lowest, uint64_t *ret_dry)
+{
+	uint64_t last = 0;
+
+	open_house("seed", (struct house_task){.role = 0, .count = top, .word = middle, .depth = lowest});
+	for (*ret_dry = 0; house_go(&house, 0) == STOP_YIELDED; (*ret_dry)++) {
+		world_check(house.world);
+		last = house.root->stop.word;
+		if (last > 10000)
+			break;
+		cr_assert_eq(last, *ret_dry + 1);
+	}
+	return last;
+}
+
+Test(trees, credit_drains_together_and_nobody_below_notices_a_refuel)
+{
+	const uint64_t plenty = UINT64_C(1) << 40;
+	uint64_t dry, straight = credit(plenty, plenty, plenty, &dry);
+	const uint64_t used = deepest()->gas_guest;
+
+	cr_assert_eq(dry, 0);
+	close_house();
+	/* The middle may wish for more than is above it, and the lowest for more than that. */
+	cr_assert_eq(credit(100000, plenty, 2 * plenty, &dry), straight);
+	cr_assert_geq(dry, 2);
+	cr_assert_eq(deepest()->gas_guest, used, "not a unit more below");
+}
+
+Test(trees, money_is_conserved)
+{
+	static const uint64_t held[] = {UINT64_C(70) << 32 | 20 << 16 | 10, UINT64_C(70) << 32 | 30 << 16, 100};
+	struct purse *purse;
+	struct key key;
+
+	open_house("seed", (struct house_task){.role = 1});
+	key = object_key(house.world, object_new(house.world, KIND_purse, world_bank(house.world),
+		sizeof *purse), UINT32_MAX);
+	purse = object_body(house.world, &key);
+	purse_init(purse, world_mint(house.world), NULL);
+	purse->object = key.object;
+	cr_assert(purse_mint(purse, 100));
+	cr_assert_eq(domain_slots_room(house.root, 9), 0);
+	slot_put(house.root, 8, &key);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, held[i], "%llx", (unsigned long long)house.root->stop.word);
+		mint_check(world_mint(house.world));
+	}
+	domain_end(house.root);
+	object_end(house.world, key.object);
+}
