@@ -248,3 +248,96 @@ Test(trees, money_is_conserved)
 	domain_end(house.root);
 	object_end(house.world, key.object);
 }
+
+/* --- sandboxes in sandboxes --------------------------------------------------------------- */
+
+enum { AT_VOICE = 8, LEVELS = 6, ROUNDS = 1000 };
+
+static uint32_t
+give_stream(uint32_t rights)
+{
+	const uint32_t handle = fake_stream(&house.device, NULL, 0);
+	const struct caps_root root = {.name = "voice", .spec = "voice", .kind = KIND_stream,
+		.rights = rights, .flags = CAPS_LIVE, .handle = handle};
+	struct report report;
+	struct key key;
+
+	report_clear(&report);
+	cr_assert_eq(caps_root_add(house.world, &root, &report, &key), 0, "%s", report.text);
+	cr_assert_eq(domain_slots_room(house.root, AT_VOICE + 1), 0);
+	slot_put(house.root, AT_VOICE, &key);
+	return handle;
+}
+
+static uint64_t
+keys_of(const struct domain *domain)
+{
+	uint64_t keys = 0;
+
+	for (uint32_t i = 0; i < domain->slots_count; i++)
+		keys += !key_is_void(&domain->slots[i]);
+	return keys;
+}
+
+Test(trees, six_levels_down_each_has_less_and_a_cut_at_the_first_silences_the_last)
+{
+	uint64_t bytes, before, level = 0;
+	uint32_t voice;
+
+	house.bank_bytes = 64 << 20;
+	open_house("down", (struct house_task){.depth = LEVELS});
+	voice = give_stream(RIGHT_write);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, GATE_OK, "%llx", (unsigned long long)house.root->stop.word);
+	}
+	(void)fake_written(&house.device, voice, &bytes);
+	cr_assert_eq(bytes, 15);
+	for (const struct domain *at = house.root; at->first; at = at->first, level++) {
+		cr_assert_leq(at->first->bank.limit, at->bank.limit / 2);
+		cr_assert_leq(line_left(world_clock(house.world), &at->first->meter.line),
+			line_left(world_clock(house.world), &at->meter.line));
+		if (at->parent) /* the last hosts nobody, the first was given by the test */
+			cr_assert_lt(keys_of(at->first), keys_of(at));
+	}
+	cr_assert_eq(level, LEVELS);
+	cr_assert_eq(house_go(&house, 1), STOP_YIELDED);
+	cr_assert_eq(house.root->stop.word, GATE_REVOKED);
+	before = bytes;
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, GATE_REVOKED);
+	}
+	(void)fake_written(&house.device, voice, &bytes);
+	cr_assert_eq(bytes, before, "not a byte after the cut");
+}
+
+/* The canary comes before the cut, or after it: it is never seen. */
+Test(trees, a_read_that_waits_wakes_revoked_and_no_byte_comes_after)
+{
+	struct seed seed = {5};
+	uint32_t voice;
+
+	open_house("down", (struct house_task){.role = 1});
+	voice = give_stream(RIGHT_read);
+	for (int i = 0; i < ROUNDS; i++) {
+		const bool early = seed_below(&seed, 2);
+
+		house.device.latency = seed_below(&seed, 4);
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, 1, "it waits: %llx", (unsigned long long)~house.root->stop.word);
+		if (early)
+			fake_stream_feed(&house.device, voice, "canary", 6);
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		if (!early) {
+			cr_assert_eq(house.root->stop.word, 2, "one was woken");
+			fake_stream_feed(&house.device, voice, "canary", 6);
+		}
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		cr_assert_eq(house.root->stop.word, GATE_REVOKED, "round %d: %llx", i,
+			(unsigned long long)house.root->stop.word);
+		house.device.handles[voice].position = 6ull * ((unsigned)i + 1);
+		if (i % 100 == 0)
+			world_check(house.world);
+	}
+}
