@@ -4,38 +4,41 @@
 #include "caps/orders.h"
 #include "kernel/base/fits.h"
 
-static uint32_t *
+/* The grant that the key names; GRANT_NONE: the object is gone. */
+static uint32_t
 grant_named(struct invocation *inv)
 {
-	return object_body(inv->world, &inv->key);
+	const struct grant_body *body = object_body(inv->world, &inv->key);
+
+	return body ? body->grant : GRANT_NONE;
 }
 
 enum order_end
 order_grant_cut(struct invocation *inv)
 {
-	const uint32_t *grant = grant_named(inv);
+	const uint32_t grant = grant_named(inv);
 
-	if (!grant)
+	if (grant == GRANT_NONE)
 		return gate_rc(inv, RC_VOID);
-	return answer_word(inv, world_cut(inv->world, *grant));
+	return answer_word(inv, world_cut(inv->world, grant));
 }
 
 enum order_end
 order_grant_status(struct invocation *inv)
 {
-	const uint32_t *grant = grant_named(inv);
+	const uint32_t grant = grant_named(inv);
 	const struct grants *grants = world_grants(inv->world);
 	const uint64_t now = world_clock(inv->world)->now;
 
-	if (!grant)
+	if (grant == GRANT_NONE)
 		return gate_rc(inv, RC_VOID);
 	inv->out.words[0] =
-		grant_alive(world_grants(inv->world), *grant, grants->at[*grant].generation);
-	inv->out.words[1] = grants->at[*grant].uses_left;
-	inv->out.words[2] = grants->at[*grant].bytes_left;
-	inv->out.words[3] = grants->at[*grant].expires == UINT64_MAX
+		grant_alive(world_grants(inv->world), grant, grants->at[grant].generation);
+	inv->out.words[1] = grants->at[grant].uses_left;
+	inv->out.words[2] = grants->at[grant].bytes_left;
+	inv->out.words[3] = grants->at[grant].expires == UINT64_MAX
 		? UINT64_MAX
-		: grants->at[*grant].expires - min_u64(now, grants->at[*grant].expires);
+		: grants->at[grant].expires - min_u64(now, grants->at[grant].expires);
 	return gate_rc(inv, RC_OK);
 }
 
@@ -43,12 +46,15 @@ order_grant_status(struct invocation *inv)
 void
 grant_object_end(struct world *world, void *body)
 {
-	const uint32_t *grant = body;
+	const struct grant_body *grant = body;
 
-	if (*grant == GRANT_NONE)
+	if (!grant->payer)
 		return;
-	(void)world_cut(world, *grant);
-	grant_drop(world_grants(world), *grant);
+	if (grant->grant != GRANT_NONE) {
+		(void)world_cut(world, grant->grant);
+		grant_drop(world_grants(world), grant->grant);
+	}
+	world_grant_unpay(grant);
 }
 
 enum order_end

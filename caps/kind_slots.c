@@ -153,17 +153,18 @@ limits_read(struct invocation *inv, struct grant_limits *ret)
 static enum order_end
 derive_grant(struct invocation *inv, struct key *key, const struct grant_limits *limits)
 {
-	uint32_t *grant;
+	struct bank *payer = &inv->domain->bank;
+	struct grant_body *body;
 	struct key cutter;
-	enum order_end end = answer_object(
-		inv, &inv->domain->bank, KIND_grant, sizeof *grant, (void **)&grant, &cutter);
+	enum order_end end =
+		answer_object(inv, payer, KIND_grant, sizeof *body, (void **)&body, &cutter);
 
-	if (!grant)
+	if (!body)
 		return end;
-	*grant = GRANT_NONE;
-	*grant = world_grant(inv->world, key, limits);
-	if (*grant == GRANT_NONE) {
+	if (!world_grant_pay(body, payer) ||
+		(body->grant = world_grant(inv->world, key, limits)) == GRANT_NONE) {
 		object_end(inv->world, cutter.object);
+		inv->out.keys[0] = (struct key){0};
 		return gate_rc(inv, RC_NO_SPACE);
 	}
 	inv->out.keys[1] = cutter;

@@ -21,6 +21,7 @@
 
 struct key;
 struct domain;
+struct bank;
 
 struct grant {
 	uint32_t parent;     /* index; GRANT_NONE for a root grant */
@@ -28,6 +29,7 @@ struct grant {
 	uint32_t generation; /* of this index; a reused index has another */
 	uint32_t depth;      /* a grant's price and a check's bound grow with it */
 	uint32_t below;      /* grants whose parent this is */
+	uint32_t mark;       /* its place while an image is written */
 	uint64_t alive_at;   /* the root's epoch when last found alive */
 	uint64_t epoch;      /* root grants: bumped by each cut below; never 0 */
 	uint64_t expires, uses_left, bytes_left; /* gas clock, ...; UINT64_MAX: no limit */
@@ -39,6 +41,12 @@ struct grant {
 };
 
 enum { GRANT_NONE = UINT32_MAX };
+
+/* What a grant key names: a grant, and who pays for its place. */
+struct grant_body {
+	uint32_t grant; /* GRANT_NONE: none */
+	struct bank *payer;
+};
 #define GRANT_SECOND UINT64_C(10000000000) /* gas in a second of the virtual clock */
 
 struct grants {

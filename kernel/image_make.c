@@ -109,13 +109,17 @@ get_grant(struct image *image)
 	uint32_t name_bytes, above = GRANT_NONE, index;
 	const uint8_t *name = bytes_text(in, &name_bytes);
 	const uint8_t alive = bytes_u8(in);
-	struct grant_limits limits = {.uses = bytes_u64(in), .bytes = bytes_u64(in),
-		.gas = bytes_u64(in), .rate = bytes_u64(in)};
-	const uint64_t tokens = bytes_u64(in);
 	struct key key = {.grant = GRANT_NONE};
+	struct grant_limits limits;
+	uint64_t tokens;
 
-	if (in->bad || object >= image->objects || alive > 1 || !grant_limits_fit(&limits) ||
-		tokens > limits.rate)
+	limits.uses = bytes_u64(in);
+	limits.bytes = bytes_u64(in);
+	limits.gas = bytes_u64(in);
+	limits.rate = bytes_u64(in);
+	tokens = bytes_u64(in);
+	if (in->bad || object >= image->objects || image->above_at[object].where || alive > 1 ||
+		!grant_limits_fit(&limits) || tokens > limits.rate)
 		return image_bad_at(image, start, "a grant that cannot be");
 	if (parent != IMAGE_NOWHERE && parent >= image->grants_made)
 		return image_bad_at(image, start, "a grant before the one above it");
@@ -133,7 +137,8 @@ get_grant(struct image *image)
 	if (!alive)
 		grant_cut(&image->world->grants, index);
 	image->grants_at[image->grants_made] = index;
-	image->grants_of[image->grants_made++] = object;
+	image->grants_of[image->grants_made] = object;
+	image->above_at[object] = (struct image_place){IMAGE_OF_OBJECT, image->grants_made++};
 	return 0;
 }
 
@@ -226,15 +231,19 @@ get_purse_body(struct image *image, struct purse *purse, uint32_t index)
 }
 
 static int
-get_grant_body(struct image *image, uint32_t *grant, uint32_t place)
+get_grant_body(struct image *image, struct grant_body *body, struct bank *payer)
 {
-	*grant = GRANT_NONE;
-	for (uint32_t i = 0; i < image->grants_made; i++)
-		if (image->grants_of[i] == place) {
-			*grant = image->grants_at[i];
-			image->grants_of[i] = IMAGE_NOWHERE;
-			return 0;
-		}
+	const struct image_place grant = image->above_at[image->objects_made];
+
+	if (!world_grant_pay(body, payer)) {
+		report_say(image->report, bytes_offset(&image->in),
+			"image: the bank has no room for a grant");
+		return -ENOSPC;
+	}
+	if (grant.where != IMAGE_OF_OBJECT) /* none was said to be its own */
+		return 0;
+	body->grant = image->grants_at[grant.place];
+	image->grants_of[grant.place] = IMAGE_NOWHERE;
 	return 0;
 }
 
@@ -254,7 +263,7 @@ get_body(struct image *image, struct object *object, struct bank *payer, uint32_
 	case KEY_PURSE:
 		return get_purse_body(image, object->body, index);
 	case KEY_GRANT:
-		return get_grant_body(image, object->body, image->objects_made);
+		return get_grant_body(image, object->body, payer);
 	default:
 		break;
 	}
@@ -307,7 +316,7 @@ size_fits(const struct image *image, uint8_t kind, uint64_t bytes)
 	case KEY_PURSE:
 		return bytes == sizeof(struct purse);
 	case KEY_GRANT:
-		return bytes == sizeof(uint32_t);
+		return bytes == sizeof(struct grant_body);
 	default:
 		return caps->object_fits && caps->object_fits(kind, bytes);
 	}

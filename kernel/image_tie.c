@@ -49,31 +49,45 @@ count_below(const struct image_out *out)
 	return count;
 }
 
-/* Grants by depth, so that a parent comes before those below it. */
-static void
+/* The grant of an object; GRANT_NONE for one that is no grant key's. */
+static uint32_t
+grant_of(const struct image_out *out, uint32_t place)
+{
+	const struct object *object = object_at(out->world, out->objects[place]);
+
+	return object->kind == KEY_GRANT ? ((const struct grant_body *)object->body)->grant
+					 : GRANT_NONE;
+}
+
+/* By depth, so that a parent comes before those below it: counted, then placed. */
+static int
 list_grants(struct image_out *out)
 {
-	const struct grants *grants = &out->world->grants;
-	uint32_t deepest = 0, next;
+	struct grants *grants = &out->world->grants;
+	uint32_t deepest = 0, grant, *from;
+	uint64_t room;
 
-	for (uint32_t depth = 0; depth <= deepest; depth = next) {
-		next = UINT32_MAX;
-		for (uint32_t i = 0; i < out->objects_count; i++) {
-			const struct object *object = object_at(out->world, out->objects[i]);
-			uint32_t at;
-
-			if (object->kind != KEY_GRANT || *(const uint32_t *)object->body == GRANT_NONE)
-				continue;
-			at = grants->at[*(const uint32_t *)object->body].depth;
-			if (at == depth)
-				out->grants[out->grants_count++] = i;
-			else if (at > depth && at < next)
-				next = at;
-			deepest = at > deepest ? at : deepest;
-		}
-		if (next == UINT32_MAX)
-			break;
+	for (uint32_t i = 0; i < out->objects_count; i++)
+		if ((grant = grant_of(out, i)) != GRANT_NONE && grants->at[grant].depth > deepest)
+			deepest = grants->at[grant].depth;
+	room = (deepest + 2) * sizeof *from;
+	from = heap_take(&out->world->heap, room);
+	if (!from)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < out->objects_count; i++)
+		if ((grant = grant_of(out, i)) != GRANT_NONE)
+			from[grants->at[grant].depth + 1]++;
+	for (uint32_t depth = 1; depth <= deepest + 1; depth++)
+		from[depth] += from[depth - 1];
+	for (uint32_t i = 0; i < out->objects_count; i++) {
+		if ((grant = grant_of(out, i)) == GRANT_NONE)
+			continue;
+		grants->at[grant].mark = from[grants->at[grant].depth]++;
+		out->grants[grants->at[grant].mark] = i;
+		out->grants_count++;
 	}
+	heap_give(&out->world->heap, from, room);
+	return 0;
 }
 
 int
@@ -101,8 +115,10 @@ image_collect(struct image_out *out)
 	for (uint32_t i = 0; i < out->objects_count; i++)
 		if (is_standing_bank(object_at(out->world, out->objects[i])))
 			list(out, object_at(out->world, out->objects[i])->body);
-	list_grants(out);
-	return 0;
+	if (!list_grants(out))
+		return 0;
+	image_collected_free(out);
+	return -ENOMEM;
 }
 
 void
@@ -175,15 +191,11 @@ image_put_purse(struct image_out *out, const struct purse *purse)
 void
 image_put_grant(struct image_out *out, uint32_t grant)
 {
-	for (uint32_t i = 0; grant != GRANT_NONE && i < out->grants_count; i++) {
-		const uint32_t object = out->objects[out->grants[i]];
+	const struct grants *grants = &out->world->grants;
+	const uint32_t mark = grant != GRANT_NONE ? grants->at[grant].mark : IMAGE_NOWHERE;
+	const bool here = mark < out->grants_count && grant_of(out, out->grants[mark]) == grant;
 
-		if (*(const uint32_t *)object_at(out->world, object)->body == grant) {
-			sink_u32(out->sink, i);
-			return;
-		}
-	}
-	sink_u32(out->sink, IMAGE_NOWHERE);
+	sink_u32(out->sink, here ? mark : IMAGE_NOWHERE);
 }
 
 /* --- grants ---------------------------------------------------------------------------- */
@@ -212,8 +224,7 @@ void
 image_put_grants(struct image_out *out)
 {
 	for (uint32_t i = 0; i < out->grants_count; i++) {
-		const struct object *object = object_at(out->world, out->objects[out->grants[i]]);
-		const uint32_t index = *(const uint32_t *)object->body;
+		const uint32_t index = grant_of(out, out->grants[i]);
 		const struct grant *grant = &out->world->grants.at[index];
 		const bool alive = grant_alive(&out->world->grants, index, grant->generation);
 

@@ -41,7 +41,7 @@ enum {
 	KEY_METER = 9,  /* body: struct meter */
 	KEY_PURSE = 10, /* body: struct purse */
 	KEY_BANK = 11,  /* body: struct bank */
-	KEY_GRANT = 29, /* body: the index of a grant */
+	KEY_GRANT = 29, /* body: struct grant_body */
 	KEY_SLOTS = 30, /* the invoker's own slots; in no slot itself */
 };
 

@@ -488,6 +488,22 @@ grant_limits_fit(const struct grant_limits *limits)
 	return limits->rate && (limits->rate == UINT64_MAX || limits->rate <= GRANT_SECOND);
 }
 
+bool
+world_grant_pay(struct grant_body *body, struct bank *payer)
+{
+	body->grant = GRANT_NONE;
+	if (!bank_take(payer, heap_cost(sizeof(struct grant))))
+		return false;
+	body->payer = payer;
+	return true;
+}
+
+void
+world_grant_unpay(const struct grant_body *body)
+{
+	bank_give(body->payer, heap_cost(sizeof(struct grant)));
+}
+
 uint32_t
 world_grant(struct world *world, struct key *key, const struct grant_limits *limits)
 {

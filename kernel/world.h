@@ -323,6 +323,9 @@ bool grant_limits_fit(const struct grant_limits *limits);
 /* The world cut: nothing derived under it delivers more; who waits under it wakes.
  * How many those were. */
 uint32_t world_cut(struct world *world, uint32_t grant);
+/* The place of a grant is paid for before there is one; false: no room. */
+bool world_grant_pay(struct grant_body *body, struct bank *payer);
+void world_grant_unpay(const struct grant_body *body);
 /* Puts the key under a new grant below its present one: its index; GRANT_NONE:
  * no room. */
 uint32_t world_grant(struct world *world, struct key *key, const struct grant_limits *limits);

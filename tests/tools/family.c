@@ -63,14 +63,17 @@ derived(struct key key, uint32_t rights, uint64_t uses, struct domain *cutter)
 {
 	struct grants *grants = world_grants(world);
 	const uint32_t grant = grant_new(grants, key.grant);
+	struct grant_body *body;
 	uint32_t object;
 
 	check(grant != GRANT_NONE, "a grant");
 	grants->at[grant].uses_left = uses;
 	grants->at[grant].limited = true;
-	object = object_new(world, KIND_grant, &cutter->bank, sizeof grant);
+	object = object_new(world, KIND_grant, &cutter->bank, sizeof *body);
 	check(object != OBJECT_NONE, "an object");
-	memcpy(object_at(world, object)->body, &grant, sizeof grant);
+	body = object_at(world, object)->body;
+	check(world_grant_pay(body, &cutter->bank), "a grant's place");
+	body->grant = grant;
 	hand(cutter, object_key(world, object, RIGHT_write));
 	key.rights &= rights;
 	key.grant = grant;
