@@ -5,6 +5,7 @@
 
 #include "kernel/gate.h"
 #include "kernel/world_state.h"
+#include "tests/support/buffer.h"
 #include "tests/support/house.h"
 
 static struct house house;
@@ -340,4 +341,73 @@ Test(trees, a_read_that_waits_wakes_revoked_and_no_byte_comes_after)
 		if (i % 100 == 0)
 			world_check(house.world);
 	}
+}
+
+/* --- factories ------------------------------------------------------------------------------ */
+
+enum { OPAQUE = 10, HOLE_SLOT = 7 };
+
+struct author { /* all that another domain is: its gas, and its state to the byte */
+	uint64_t gas_guest, gas_host, used;
+	uint64_t bytes_held;
+	struct buffer store;
+};
+
+static struct author
+after_secret(uint64_t secret, bool hole)
+{
+	struct author seen;
+	const struct domain *domain;
+
+	open_house("vault", (struct house_task){.count = secret, .word = hole});
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	cr_assert_eq(house.root->stop.word,
+		hole ? UINT64_C(1) << 32 | HOLE_SLOT << 8 | KIND_start : 0, "exactly the holes: %llx",
+		(unsigned long long)house.root->stop.word);
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	cr_assert_eq(house.root->stop.word, OPAQUE << 8 | OPAQUE, "neither read nor frozen: %llx",
+		(unsigned long long)house.root->stop.word);
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	cr_assert_eq(house.root->stop.word, 2 * secret, "%llx", (unsigned long long)~house.root->stop.word);
+	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	cr_assert_eq(house.root->stop.word, secret % 2 ? STOP_TRAP : STOP_RETURNED);
+	domain = house.root->first;
+	seen = (struct author){.gas_guest = domain->gas_guest, .gas_host = domain->gas_host,
+		.used = line_used(world_clock(house.world), &domain->meter.line),
+		.bytes_held = domain->bank.own};
+	buffer_init(&seen.store);
+	store_write(domain->store, &seen.store.sink);
+	close_house();
+	return seen;
+}
+
+static bool
+is_same(const struct author *a, const struct author *b)
+{
+	return a->gas_guest == b->gas_guest && a->gas_host == b->gas_host && a->used == b->used &&
+		a->bytes_held == b->bytes_held && a->store.count == b->store.count &&
+		!memcmp(a->store.bytes, b->store.bytes, a->store.count);
+}
+
+Test(factory, without_holes_two_secrets_leave_everybody_else_the_same)
+{
+	static const uint64_t secrets[] = {2, 3, 777, 123456789};
+	struct author first = after_secret(1, false);
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct author other = after_secret(secrets[i], false);
+
+		cr_assert(is_same(&first, &other), "secret %u", i);
+		buffer_done(&other.store);
+	}
+	buffer_done(&first.store);
+}
+
+Test(factory, through_a_hole_that_it_tells_of_it_leaks)
+{
+	struct author one = after_secret(1, true), other = after_secret(3, true);
+
+	cr_assert_not(is_same(&one, &other));
+	buffer_done(&one.store);
+	buffer_done(&other.store);
 }
