@@ -66,21 +66,50 @@ bank_done(struct bank *bank)
 	*bank = (struct bank){0};
 }
 
-uint64_t
-bank_room(const struct bank *bank)
+static uint64_t
+own_room(const struct bank *bank)
+{
+	return bank->limit > bank->used ? bank->limit - bank->used : 0;
+}
+
+/* Is it one above a watched bank that has not so much? */
+static void
+count_refusal(const struct bank *bank, uint64_t bytes)
+{
+	for (; bank && !bank->watch; bank = bank->superior)
+		if (own_room(bank) < bytes)
+			return;
+	if (bank && own_room(bank) >= bytes)
+		++*bank->watch;
+}
+
+static uint64_t
+room_of(const struct bank *bank)
 {
 	uint64_t room = UINT64_MAX;
 
 	for (; bank; bank = bank->superior)
-		room = min_u64(room, bank->limit > bank->used ? bank->limit - bank->used : 0);
+		room = min_u64(room, own_room(bank));
+	return room;
+}
+
+uint64_t
+bank_room(const struct bank *bank)
+{
+	const uint64_t room = room_of(bank);
+
+	if (room < UINT64_MAX)
+		count_refusal(bank, room + 1);
 	return room;
 }
 
 bool
 bank_take(struct bank *bank, uint64_t bytes)
 {
-	if (bytes > bank_room(bank))
+	if (bytes > room_of(bank)) {
+		count_refusal(bank, bytes);
 		return false;
+	}
 	bank->own += bytes;
 	for (; bank; bank = bank->superior) {
 		bank->used += bytes;

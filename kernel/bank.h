@@ -33,6 +33,7 @@ struct bank {
 	uint64_t limit, own, used, peak;  /* bytes */
 	struct domain *owner; /* whose private bank it is; NULL: it stands alone */
 	uint32_t object;      /* keys to it name this; OBJECT_NONE: none */
+	uint32_t *watch;      /* counts what a bank above it refused; NULL: nobody asks */
 	uint32_t objects;     /* the first of what it paid for; OBJECT_NONE: nothing */
 };
 

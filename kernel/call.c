@@ -11,6 +11,7 @@
 
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
+#include "kernel/edge.h"
 #include "kernel/prices.h"
 #include "kernel/tree.h"
 #include "kernel/world_state.h"
@@ -107,11 +108,13 @@ call_submit(struct call *call, struct device_request *request)
 {
 	struct domain *domain = call->domain;
 	struct requests *requests = &call->world->requests;
+	bool again;
 	int error;
 
 	must(CALL2, !domain->request && !domain->completed);
 	stage(domain, request);
-	error = requests_submit(requests, domain, request);
+	again = call->world->edge && edge_refuses(domain, request);
+	error = again ? -EAGAIN : requests_submit(requests, domain, request);
 	if (error) {
 		unstage(domain);
 	} else {
@@ -119,8 +122,10 @@ call_submit(struct call *call, struct device_request *request)
 		if (call->under)
 			gate_wait_under(domain, call->under);
 	}
-	if (error == -ENOMEM || (error && !requests->in_flight && !requests->undone))
+	if (error == -ENOMEM || (error && !again && !requests->in_flight && !requests->undone))
 		refuse(domain);
+	if (call->world->edge)
+		edge_submits(domain, request, error);
 	return CALL_WAIT;
 }
 

@@ -4,6 +4,7 @@
 
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
+#include "kernel/edge.h"
 #include "kernel/tree.h"
 #include "kernel/world_state.h"
 
@@ -245,6 +246,8 @@ end_one(struct domain *domain)
 	struct world *world = domain->world;
 	const struct caps *caps = world->config.caps;
 
+	if (world->edge)
+		edge_ends(domain);
 	end_call(domain);
 	gate_forget(domain);
 	tree_forget(domain);
@@ -334,6 +337,8 @@ domain_end(struct domain *domain)
 	if (!domain)
 		return;
 	world = domain->world;
+	if (world->edge)
+		edge_ends(domain);
 	world->busy++;
 	domain->ends_for = NULL;
 	while (at) {

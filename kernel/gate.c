@@ -5,6 +5,7 @@
 
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
+#include "kernel/edge.h"
 #include "kernel/prices.h"
 #include "kernel/tree.h"
 #include "kernel/world_state.h"
@@ -178,6 +179,8 @@ deliver(struct domain *domain, uint32_t at, const struct message *message)
 uint8_t *
 gate_mem(struct invocation *inv, uint64_t at, uint64_t bytes)
 {
+	if (inv->world->edge)
+		edge_touches(inv->world);
 	return call_mem(inv->call, at, bytes);
 }
 
@@ -306,11 +309,16 @@ no_memory(struct domain *domain)
 }
 
 void
-gate_answer(struct domain *caller, uint32_t rc, const struct message *message)
+gate_over(struct domain *caller)
+{
+	wait_over(caller);
+}
+
+static void
+answer(struct domain *caller, uint32_t rc, const struct message *message)
 {
 	const uint8_t wait = caller->wait;
 
-	must(GATE1, caller->state == DOMAIN_CALLING);
 	wait_over(caller);
 	if (wait <= WAIT_IMPORT && !domain_pending(caller)) {
 		no_memory(caller);
@@ -343,6 +351,24 @@ gate_answer(struct domain *caller, uint32_t rc, const struct message *message)
 	default:
 		must(GATE1, false);
 	}
+}
+
+void
+gate_answer(struct domain *caller, uint32_t rc, const struct message *message)
+{
+	struct world *world = caller->world;
+	bool before;
+
+	must(GATE1, caller->state == DOMAIN_CALLING);
+	if (!world->edge) {
+		answer(caller, rc, message);
+		return;
+	}
+	if (edge_answer(caller, rc, message))
+		return;
+	before = edge_enters(caller);
+	answer(caller, rc, message);
+	edge_leave(world, before);
 }
 
 struct domain *
@@ -490,6 +516,12 @@ wait_for_reply(struct domain *caller, uint8_t wait, const struct key *through)
 	return resume;
 }
 
+struct key
+gate_wait_reply(struct domain *caller, uint8_t wait, const struct key *through)
+{
+	return wait_for_reply(caller, wait, through);
+}
+
 /* The callee goes on with the message, behind its reply_wait. */
 static void
 let_in(struct domain *callee, uint32_t order, const struct message *message)
@@ -586,6 +618,8 @@ gate_call_keeper(struct domain *domain, const struct key *key, uint32_t order,
 	struct domain *keeper = key->kind == KEY_START ? domain_of(domain->world, key) : NULL;
 	struct message to = *message;
 
+	if (domain->world->edge)
+		edge_asks_keeper(domain, key);
 	if (!keeper || keeper == domain || key->rights || is_over(keeper) ||
 		key_usable(domain->world, key, message->text_bytes) != GATE_OK)
 		return false;
@@ -737,7 +771,7 @@ price_of(const struct invocation *inv, const struct letter *letter)
 }
 
 static enum order_end
-perform(struct invocation *inv)
+serve_order(struct invocation *inv)
 {
 	const struct caps *caps = inv->world->config.caps;
 	const enum gate_rc rc = use(inv);
@@ -747,6 +781,12 @@ perform(struct invocation *inv)
 	if (!caps || !caps->invoke)
 		return gate_rc(inv, GATE_WRONG_KIND);
 	return caps->invoke(inv);
+}
+
+static enum order_end
+perform(struct invocation *inv)
+{
+	return inv->world->edge ? edge_perform(inv, serve_order) : serve_order(inv);
 }
 
 /* Slot -1 is always there: the domain's own slots. */

@@ -100,6 +100,9 @@ uint8_t *view_mem(struct domain *caller, uint64_t at, uint64_t bytes);
 uint64_t view_bytes(struct domain *caller);
 /* The caller that this resume key would answer; NULL when it is void. */
 struct domain *resume_caller(struct world *world, const struct key *key);
+/* The two halves of a call: it waits, and the key to answer it is made; it does not. */
+struct key gate_wait_reply(struct domain *caller, uint8_t wait, const struct key *through);
+void gate_over(struct domain *caller);
 /* Wakes a domain that is CALLING, with this answer. */
 void gate_answer(struct domain *caller, uint32_t rc, const struct message *message);
 /* A resume key was thrown away. */

@@ -152,8 +152,8 @@ record_cancel(struct device *device, uint64_t id)
 	recorder->below->cancel(recorder->below, id);
 }
 
-static void
-put_completion(struct sink *sink, const struct device_completion *completion)
+void
+journal_put_completion(struct sink *sink, const struct device_completion *completion)
 {
 	const struct device_stat *stat = &completion->stat;
 
@@ -176,7 +176,7 @@ record_reap(struct device *device, bool wait, struct device_completion *ret_comp
 
 	if (recorder->below->reap(recorder->below, wait, ret_completion)) {
 		record(recorder, RECORD_COMPLETION, ret_completion->id);
-		put_completion(&recorder->sink, ret_completion);
+		journal_put_completion(&recorder->sink, ret_completion);
 		return true;
 	}
 	if (wait)
@@ -426,8 +426,8 @@ replay_cancel(struct device *device, uint64_t id)
 	(void)id;
 }
 
-static bool
-get_completion(struct bytes_in *in, uint64_t id, struct device_completion *ret_completion)
+bool
+journal_get_completion(struct bytes_in *in, uint64_t id, struct device_completion *ret_completion)
 {
 	struct device_completion completion = {.id = id};
 	struct device_stat *stat = &completion.stat;
@@ -484,7 +484,7 @@ replay_reap(struct device *device, bool wait, struct device_completion *ret_comp
 		}
 		return false;
 	}
-	if (!get_completion(&in, entry.id, ret_completion)) {
+	if (!journal_get_completion(&in, entry.id, ret_completion)) {
 		diverge(replayer, &then, "a damaged completion", &entry);
 		return false;
 	}

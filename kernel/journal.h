@@ -91,3 +91,8 @@ bool replayer_end(struct replayer *replayer);
 /* From now on each request ends as cancelled, so that an image may be made of
  * where the run stands. */
 void replayer_freeze(struct replayer *replayer);
+
+/* A completion as a record has it, and back: false for what is none. */
+void journal_put_completion(struct sink *sink, const struct device_completion *completion);
+bool journal_get_completion(struct bytes_in *in, uint64_t id,
+	struct device_completion *ret_completion);

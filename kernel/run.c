@@ -18,12 +18,15 @@
 
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
+#include "kernel/edge.h"
 #include "kernel/tree.h"
 #include "kernel/world_state.h"
 
 void
 domain_ready(struct domain *domain)
 {
+	if (domain->world->edge && edge_ready(domain))
+		return;
 	queue_drop(domain);
 	domain->state = DOMAIN_READY;
 	queue_add(&domain->world->ready, domain);
@@ -67,6 +70,17 @@ wake_stalled(struct world *world)
 		domain_ready(world->stalled.head);
 }
 
+static void
+completed(struct domain *owner, const struct device_completion *completion)
+{
+	must(WORLD4, owner->state == DOMAIN_WAITING && owner->request == completion->id);
+	owner->request = 0;
+	owner->completed = true;
+	owner->completion = *completion;
+	gate_wait_end(owner);
+	tree_wake(owner);
+}
+
 bool
 world_take_completion(struct world *world, bool wait)
 {
@@ -75,13 +89,14 @@ world_take_completion(struct world *world, bool wait)
 
 	if (!requests_reap(&world->requests, wait, &owner, &completion))
 		return false;
-	if (owner) {
-		must(WORLD4, owner->state == DOMAIN_WAITING && owner->request == completion.id);
-		owner->request = 0;
-		owner->completed = true;
-		owner->completion = completion;
-		gate_wait_end(owner);
-		tree_wake(owner);
+	if (owner && world->edge) {
+		edge_completes(owner, &completion);
+		const bool before = edge_enters(owner);
+
+		completed(owner, &completion);
+		edge_leave(world, before);
+	} else if (owner) {
+		completed(owner, &completion);
 	}
 	wake_stalled(world);
 	return true;
@@ -286,10 +301,9 @@ run_once(struct domain *domain)
 	return answer(domain);
 }
 
-void
-world_step(struct world *world, struct domain *domain)
+static void
+step(struct world *world, struct domain *domain)
 {
-	must(WORLD2, domain->state == DOMAIN_READY);
 	world->steps++;
 	line_switch(&world->clock, &domain->meter.line);
 	if (!domain->slice_left)
@@ -300,6 +314,20 @@ world_step(struct world *world, struct domain *domain)
 	world->busy--;
 	gate_settle(world);
 	wake_stalled(world);
+}
+
+void
+world_step(struct world *world, struct domain *domain)
+{
+	must(WORLD2, domain->state == DOMAIN_READY);
+	if (world->edge) {
+		const bool before = edge_step(domain);
+
+		step(world, domain);
+		edge_leave(world, before);
+	} else {
+		step(world, domain);
+	}
 }
 
 static bool

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/base/must.h"
+#include "kernel/edge.h"
 #include "kernel/world_state.h"
 
 /* --- stops as answers ---------------------------------------------------------------- */
@@ -110,6 +111,8 @@ tree_hold(struct domain *domain, struct domain *leaf)
 	leaf->leaf_next = NULL;
 	leaf->leaf_of = domain;
 	leaf->held = true;
+	if (domain->world->edge)
+		edge_holds(domain, leaf);
 }
 
 static void
@@ -438,6 +441,10 @@ tree_dry(struct domain *domain, uint64_t need)
 	struct line *line = line_dry(&domain->world->clock, need);
 	struct meter *meter;
 
+	if (domain->world->edge && edge_dry(domain, line)) {
+		domain_ready(domain);
+		return;
+	}
 	if (!line) {
 		purse_dry(domain, need);
 		return;

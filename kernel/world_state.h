@@ -14,6 +14,8 @@
 #include "kernel/requests.h"
 #include "kernel/world.h"
 
+struct edge;
+
 struct domain_place {
 	struct domain *domain; /* NULL: free */
 	uint32_t generation, next_free;
@@ -55,6 +57,7 @@ struct world {
 	uint32_t imports_count;
 	uint64_t steps; /* made; replay finds its place by it */
 	void *caps_state;
+	struct edge *edge; /* kernel/edge.h: one subtree is recorded, or had again; or NULL */
 };
 
 /* The number of an import that nobody serves: its call traps. */

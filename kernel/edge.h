@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* edge.h - one subtree of a run, and what crosses its edge.
+ *
+ * Owns     struct edge: over a world that runs, it waits for a domain, keeps an
+ *          image of it and all below it from before its first step, and writes
+ *          down what comes in from outside; over a world of its own, it has the
+ *          same subtree again from that and nothing else.
+ * Does     names what is inside by its place in a walk, as images do, and what
+ *          is outside by the order in which it was met. When the subtree is had
+ *          again each domain outside is a stand-in: it is in queues, calls and
+ *          is answered, and never runs. What leaves is compared by a hash.
+ * Callers  gate.c, run.c, call.c, tree.c, domain.c at the places where the outside
+ *          and the inside meet; tools (replay --only), tests.
+ * Never    trusts a journal: what does not fit the run is told, not believed.
+ *
+ *          outside            |            inside
+ *    order, on a key to it  --|--> ORDER      done again by the stand-in
+ *    answer                 --|--> ANSWER     to a call of its own
+ *    the device             --|--> COMPLETION
+ *    a queue it waited in   --|--> WAKE
+ *                             |
+ *    answer, stop         LEFT <--|--         compared
+ *    order, and its answer OUT <--|-->        compared, answered from the journal
+ *    request           REQUEST <--|--         compared
+ *
+ * EDGE1    a stand-in is never in the ready queue.
+ * Units    records are keyed by (gas the top line used, steps made inside).
+ * Errors   the first thing that differs, or that a journal cannot hold, in words.
+ * Source   design.md section 6; the format is in docs/journal-format.md. */
+#pragma once
+
+#include "kernel/gate.h"
+
+enum { EDGE_VERSION = 1, EDGE_NAME_MAX = 1024, EDGE_TEXT_MAX = 200, EDGE_STUBS = 0x80000000u };
+
+struct edge_bytes { /* a sink that grows */
+	struct sink sink; /* first */
+	struct heap *heap;
+	uint8_t *at;
+	uint64_t count, room;
+};
+
+void edge_bytes_init(struct edge_bytes *bytes, struct heap *heap);
+void edge_bytes_free(struct edge_bytes *bytes);
+
+struct edge_outer { /* one met outside, by its ordinal */
+	uint32_t id, generation; /* recording: of the domain or object */
+	uint8_t kind;            /* KEY_DOMAIN: a domain; else the object's */
+	bool replica;            /* had again as it is: it never changes */
+	struct domain *stand_in; /* replaying */
+	uint32_t object;         /* replaying: of a replica */
+};
+
+enum edge_end { EDGE_GOES_ON, EDGE_SAME, EDGE_UNTIL, EDGE_DIVERGED };
+
+struct edge {
+	struct world *world;
+	struct heap *heap; /* outlives the world */
+	const char *name;  /* "main/a/b", each part perhaps with #N */
+	struct domain *top;
+	bool again;          /* had again, not recorded */
+	bool inside;         /* what happens now comes from inside */
+	bool crossing;       /* an order across the edge is served */
+	bool over;           /* nothing more is recorded, or had again */
+	uint64_t seq;        /* steps made inside */
+	uint32_t refusals;   /* recording: by banks above */
+	struct edge_outer *outers;
+	uint32_t outers_count, outers_room;
+
+	struct edge_bytes out; /* recording */
+	struct report crossed; /* what crossed that no record can hold; empty: nothing */
+
+	struct device device;  /* again: what the world is opened with */
+	struct bytes_in in;
+	struct meter meter;    /* above the top; --until is its limit */
+	uint64_t *flight;      /* requests that were not answered */
+	uint32_t flight_count, flight_room;
+	struct device_completion due;
+	bool is_due, reached, frozen;
+	struct report diverged;
+};
+
+/* --- recording ----------------------------------------------------------------- */
+
+/* From now on. `name` stays borrowed. */
+void edge_watch(struct edge *edge, struct world *world, struct heap *heap, const char *name);
+/* The run is over, or goes no further. 0: edge->out has the whole journal; -ENOENT:
+ * there was never such a domain, or it made no step; -ENOMEM; else edge->crossed. */
+int edge_finish(struct edge *edge, struct report *report);
+/* Before the world goes that it watches; after the world of its own. */
+void edge_done(struct edge *edge);
+
+/* --- having it again --------------------------------------------------------------- */
+
+/* What a world of its own is opened with. */
+struct device *edge_device(struct edge *edge);
+/* 0; -EINVAL and words; -ENOMEM. The bytes stay borrowed. */
+int edge_open(struct edge *edge, struct heap *heap, const uint8_t *bytes, size_t count,
+	struct report *report);
+/* In a world that is opened with its device and has the root keys: the subtree.
+ * 0; -EINVAL, -ENOSPC, -ENOMEM and words. `until`: gas of the subtree; GAS_NO_LIMIT. */
+int edge_begin(struct edge *edge, struct world *world, uint64_t until, struct report *report);
+/* One step or one thing from outside. */
+enum edge_end edge_next(struct edge *edge);
+/* From now on each request ends as cancelled, so that an image may be made of
+ * where it stands. */
+void edge_freeze(struct edge *edge);
+
+/* --- what the kernel asks ------------------------------------------------------------ */
+
+/* Before a step, and after one, and whatever else may be from inside: what the
+ * first answers the second is given. */
+bool edge_step(struct domain *domain);
+bool edge_enters(struct domain *domain); /* if it is one inside */
+void edge_leave(struct world *world, bool before);
+enum order_end edge_perform(struct invocation *inv, enum order_end (*serve)(struct invocation *));
+/* true: the caller is a stand-in, and nothing is put into it. */
+bool edge_answer(struct domain *caller, uint32_t rc, const struct message *message);
+/* true: a stand-in, which does not run. */
+bool edge_ready(struct domain *domain);
+void edge_completes(struct domain *owner, const struct device_completion *completion);
+/* Again: true if the device had refused it. Recorded: after it did or did not. */
+bool edge_refuses(struct domain *domain, const struct device_request *request);
+void edge_submits(struct domain *domain, const struct device_request *request, int error);
+/* true: --until was reached. */
+bool edge_dry(struct domain *domain, const struct line *line);
+void edge_ends(struct domain *domain);
+void edge_touches(struct world *world);
+void edge_banks(struct edge *edge); /* did one above refuse? */
+void edge_asks_keeper(struct domain *domain, const struct key *keeper);
+void edge_holds(struct domain *domain, const struct domain *leaf);
