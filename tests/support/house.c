@@ -34,7 +34,7 @@ house_open(struct house *house, enum executor executor, struct host *host)
 {
 	const struct world_config config = {
 		.host = host ? host : &house->fake.host,
-		.device = &house->device.device,
+		.device = house->outside ? house->outside : &house->device.device,
 		.caps = house->caps ? house->caps : &caps_all,
 		.executor = executor_present(executor) ? executor : EXECUTOR_SWITCH,
 		.poked = house->poked,

@@ -25,6 +25,7 @@ struct house {
 	size_t bytes_count;
 	char name[64];
 	const struct caps *caps; /* NULL: caps_all */
+	struct device *outside;  /* NULL: the fake one */
 	bool (*poked)(void *user);
 	void *user;
 	uint64_t slice;
