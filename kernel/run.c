@@ -354,13 +354,30 @@ stand_still(struct world *world, struct domain *domain)
 	gate_settle(world);
 }
 
+enum { TURN_MAX = 64 };
+
+/* The device is asked once for each turn of those that are ready: what they send
+ * goes out together, and whoever is woken comes after them in any case. */
+static void
+ask_device(struct world *world)
+{
+	uint64_t turn = 0;
+
+	if (world->ready.head && world->steps < world->ask_at)
+		return;
+	while (world_take_completion(world, false))
+		;
+	for (const struct domain *at = world->ready.head; at && turn < TURN_MAX; at = at->queue_next)
+		turn++;
+	world->ask_at = world->steps + turn;
+}
+
 enum domain_state
 world_run(struct world *world, struct domain *domain, bool wait)
 {
 	while (!has_stopped(domain) && !is_poked(world)) {
 		wake_stalled(world);
-		while (world_take_completion(world, false))
-			;
+		ask_device(world);
 		if (world->ready.head)
 			world_step(world, world->ready.head);
 		else if (!world->requests.in_flight)

@@ -56,6 +56,7 @@ struct world {
 	const struct import_def **imports;
 	uint32_t imports_count;
 	uint64_t steps; /* made; replay finds its place by it */
+	uint64_t ask_at; /* the step before which the device is asked again */
 	void *caps_state;
 	struct edge *edge; /* kernel/edge.h: one subtree is recorded, or had again; or NULL */
 };

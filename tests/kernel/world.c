@@ -744,3 +744,25 @@ Test(world, rent_is_the_formula_to_the_unit)
 	}
 	cr_assert_eq(rented(0, STRAIGHT, 0, &ignored), ignored);
 }
+
+/* What all that are ready send goes out before the device is asked what came. */
+Test(world, the_device_is_asked_once_for_each_turn)
+{
+	enum { READY = 8 };
+	struct domain *first = NULL;
+
+	for (int i = 0; i < READY; i++) {
+		struct domain *domain = make("(module " IMPORTS "(memory 1) (func (export \"run\")"
+					     " (call $print (i32.const 0) (i32.const 1))))",
+			1000000, BANK_NO_LIMIT);
+
+		domain_start(domain);
+		first = first ? first : domain;
+	}
+	user.poke_after = READY + 1;
+	(void)world_run(world, first, false);
+	cr_assert_eq(device.in_flight, READY);
+	user.poke_after = 0;
+	(void)world_run(world, first, true);
+	cr_assert_eq(first->stop.reason, STOP_RETURNED);
+}
