@@ -3,7 +3,8 @@
  *
  *   u32 version, u32 stage, u64 words[3]
  *   strings arguments, strings environment: u32 count, text
- *   u8 1: it asked for its arguments
+ *   u8 bit 0: it asked for its arguments; bit 1: there is room for refusals, which
+ *                    are not here: they are told where they happened
  *   u32 clock slot, u32 entropy slot (2^32 - 1: none), u64 jumped, u64 drawn
  *   u32 names;       each: text path, u32 slot
  *   u32 descriptors; each: u8 what and, unless closed, u8 preopen, u16 flags,
@@ -149,7 +150,7 @@ wasi_image_write(struct domain *domain, struct sink *sink)
 		sink_u64(sink, wasi->words[i]);
 	write_strings(sink, &wasi->args);
 	write_strings(sink, &wasi->env);
-	sink_u8(sink, wasi->args_seen);
+	sink_u8(sink, (uint8_t)(wasi->args_seen | (wasi->whys ? 2 : 0)));
 	sink_u32(sink, (uint32_t)wasi->clock_slot);
 	sink_u32(sink, (uint32_t)wasi->entropy_slot);
 	sink_u64(sink, wasi->jumped_ns);
@@ -247,9 +248,11 @@ read_head(struct reading *r)
 	if (error)
 		return error;
 	seen = bytes_u8(r->in);
-	if (seen > 1)
-		return bad(r, "a truth value that is neither 0 nor 1");
-	wasi->args_seen = seen;
+	if (seen > 3)
+		return bad(r, "truth values that are neither 0 nor 1");
+	wasi->args_seen = seen & 1;
+	if (seen & 2 && !why_room(wasi))
+		return full(r);
 	wasi->clock_slot = (int32_t)bytes_u32(r->in);
 	wasi->entropy_slot = (int32_t)bytes_u32(r->in);
 	wasi->jumped_ns = bytes_u64(r->in);

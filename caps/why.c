@@ -66,16 +66,21 @@ same(const struct caps_why *a, const struct caps_why *b)
 		!strcmp(a->saw, b->saw);
 }
 
+bool
+why_room(struct wasi *wasi)
+{
+	if (!wasi->whys)
+		wasi->whys = wasi_take(wasi, WASI_WHY_MAX * sizeof *wasi->whys);
+	return wasi->whys != NULL;
+}
+
 static void
 keep(struct wasi *wasi, const struct caps_why *new)
 {
 	uint32_t goes = WASI_WHY_MAX;
 
-	if (!wasi->whys) /* no room: the refusal is counted, and not explained */
-		wasi->whys = wasi_take(wasi, WASI_WHY_MAX * sizeof *wasi->whys);
-	if (!wasi->whys)
+	if (!why_room(wasi)) /* the refusal is counted, and not explained */
 		return;
-
 	for (uint32_t i = 0; i < wasi->whys_count; i++)
 		if (same(&wasi->whys[i], new)) {
 			wasi->whys[i].count++;

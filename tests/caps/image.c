@@ -33,6 +33,7 @@ script(struct bench *b)
 	const int fd = bench_open_path(b, DATA, "f", OFLAG_CREAT, RW, FDFLAG_APPEND | FDFLAG_SYNC);
 
 	answers[n++] = (uint32_t)fd;
+	answers[n++] = (uint32_t)bench_open_path(b, DATA, "../out", 0, R_ONLY, 0);
 	for (uint32_t i = 0; i < 200000; i++)
 		b->memory[BIG + i] = (uint8_t)(i % 251);
 	bench_vector(b, VEC, 0, BIG, 200000);
