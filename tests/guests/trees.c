@@ -87,6 +87,29 @@ Test(trees, a_domain_cannot_tell_how_deep_it_is)
 	}
 }
 
+/* At no depth at all it is the host's own child: its work is the same, to the unit. */
+Test(trees, work_costs_the_same_at_depth_0_1_and_100)
+{
+	static const uint64_t depths[] = {0, 1, 100};
+	uint64_t gas[3], words[3];
+
+	for (int i = 0; i < 3; i++) {
+		const struct domain *leaf;
+
+		open_house("nest", (struct house_task){.depth = depths[i], .word = 1});
+		cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+		leaf = deepest();
+		gas[i] = leaf->gas_guest + leaf->gas_host;
+		cr_assert_eq(house_go(&house, STEPS), STOP_YIELDED);
+		gas[i] = leaf->gas_guest + leaf->gas_host - gas[i];
+		words[i] = house.root->stop.word;
+		cr_assert_eq(gas[i], gas[0]);
+		cr_assert_eq(words[i], words[0]);
+		if (i < 2)
+			close_house();
+	}
+}
+
 Test(trees, what_the_owner_refuels_at_the_top_goes_on_at_the_bottom)
 {
 	struct seen straight = nested(100);
