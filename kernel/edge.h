@@ -18,6 +18,7 @@
  *    answer                 --|--> ANSWER     to a call of its own
  *    the device             --|--> COMPLETION
  *    a queue it waited in   --|--> WAKE
+ *    no run of it any more  --|--> RETURN
  *                             |
  *    answer, stop         LEFT <--|--         compared
  *    order, and its answer OUT <--|-->        compared, answered from the journal

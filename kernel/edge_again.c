@@ -524,6 +524,15 @@ edge_begin(struct edge *edge, struct world *world, uint64_t until, struct report
 
 /* --- what came from outside ------------------------------------------------------------------------ */
 
+/* The stand-in waits no more. */
+static void
+answered(struct domain *stand_in)
+{
+	gate_over(stand_in);
+	queue_drop(stand_in);
+	stand_in->state = DOMAIN_STOPPED;
+}
+
 /* Orders are served as they are for any guest, so they can do no more than one. */
 static bool
 order_again(struct edge *edge, struct entry *entry)
@@ -634,6 +643,20 @@ wake_again(struct edge *edge, struct entry *entry)
 	return true;
 }
 
+/* Whoever outside drove it was told that it waits. */
+static bool
+return_again(struct edge *edge, struct entry *entry)
+{
+	struct domain *domain = edge_domain_at(edge, bytes_u32(&entry->in));
+
+	if (entry->in.bad || !domain || !domain->runner || edge_is_in(edge, domain->runner))
+		return false;
+	edge->in = entry->in;
+	domain->poll = false;
+	answered(domain->runner);
+	return true;
+}
+
 static bool
 end_again(struct edge *edge, struct entry *entry)
 {
@@ -664,6 +687,8 @@ outside(struct edge *edge, struct entry *entry)
 		return completion_again(edge, entry);
 	case EDGE_WAKE:
 		return wake_again(edge, entry);
+	case EDGE_RETURN:
+		return return_again(edge, entry);
 	case EDGE_END:
 		return end_again(edge, entry);
 	default:
@@ -708,14 +733,6 @@ edge_next(struct edge *edge)
 }
 
 /* --- what leaves -------------------------------------------------------------------------------------- */
-
-static void
-answered(struct domain *stand_in)
-{
-	gate_over(stand_in);
-	queue_drop(stand_in);
-	stand_in->state = DOMAIN_STOPPED;
-}
 
 /* What the order did to whoever gave it. */
 static enum order_end

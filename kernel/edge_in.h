@@ -16,6 +16,7 @@ enum edge_record { /* ORDER EDGES: stored, append only */
 	EDGE_OUT,
 	EDGE_REQUEST,
 	EDGE_END,
+	EDGE_RETURN,
 };
 
 enum edge_ref { /* ORDER REFS: stored. How a key is named */

@@ -365,6 +365,8 @@ edge_answer_recorded(struct edge *edge, struct domain *caller, uint32_t rc,
 	} else if (edge->inside && !edge_is_in(edge, caller)) {
 		edge_hash_message(edge, &rc, 1, message, hash);
 		sink_put(record(edge, EDGE_LEFT), hash, sizeof hash);
+	} else if (!edge->inside && caller->runs && edge_is_in(edge, caller->runs)) {
+		sink_u32(record(edge, EDGE_RETURN), edge_domain_place(edge, caller->runs));
 	}
 }
 

@@ -77,6 +77,7 @@ record_family(const char *name)
 {
 	open_house((struct house_task){.count = 3}, name);
 	cr_assert_eq(house_go(&house, 0), STOP_YIELDED);
+	cr_assert_neq(house.root->stop.word >> 48, 0xffff, "house_fail() in the guest");
 	cr_assert_eq(edge_finish(&recorded, &report), 0, "%s", report.text);
 }
 

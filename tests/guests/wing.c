@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Three of a family, to be looked at one wing at a time: main makes `kid`, that makes
- * `grandkid`; both serve. main calls the kid task.count times; for each the kid calls
- * the grandkid, asks main's bank how it stands, and reads of the file it was given.
- * Then main feeds it, calls it once more, lets it yield, and returns.
- * The keys `self` (this module, for whoever starts it by itself) and `data` (a file)
- * are looked for by name. task.word: 1, main lets the kid's line run dry above it. */
+ * `grandkid`, yields once, and then both serve. main calls the kid task.count times; for
+ * each the kid calls the grandkid, asks main's bank how it stands, and reads of the file
+ * it was given. Then main feeds it, calls it, runs it while it has nothing to do, calls
+ * it once more, and yields what came of it all.
+ * The keys `/self` (this module, for whoever starts it by itself) and `/data` (a file)
+ * are looked for by name. */
 #include "tests/guests/house.h"
 
-enum { AT_KID_START = AT_FREE, AT_MAIN_BANK, AT_DATA, AT_RESUME, AT_KID_METER };
+enum { AT_KID_START = AT_FREE + 24, AT_MAIN_BANK, AT_DATA, AT_RESUME, AT_KID_METER };
 enum { MAIN, KID, GRANDKID };
-enum { DO_ADD = 1, DO_YIELD, DO_LEAVE };
+enum { DO_ADD = 1 };
 
 static char room[256];
 
@@ -84,9 +85,9 @@ serve(void)
 	for (;; answer = AT_RESUME) {
 		const kh_u32 what = kh_reply_wait(answer, &m);
 
-		if (what == DO_YIELD)
-			m.word[0] = kh_yield(sum);
-		else if (task.role == KID)
+		if (what != DO_ADD)
+			house_fail(what);
+		if (task.role == KID)
 			sum += ask(DO_ADD, m.word[0]) + outside(sum % 40);
 		else
 			for (kh_u64 i = 0; i < 1000; i++)
@@ -99,7 +100,7 @@ serve(void)
 static void
 begin_main(void)
 {
-	const kh_i32 self = find("self", 4), data = find("data", 4);
+	const kh_i32 self = find("/self", 5), data = find("/data", 5);
 	struct kh_message m = kh_message();
 	kh_u64 sum = 0;
 
@@ -118,15 +119,16 @@ begin_main(void)
 	OK(house_give(AT_CHILD, AT_MAIN_BANK, KH_BANK));
 	if (data >= 0)
 		OK(house_give(AT_CHILD, AT_DATA, data));
-	(void)house_run(AT_CHILD, 100000000, 0, KH_RUN_DETACH, &m);
+	if (house_run(AT_CHILD, 100000000, 0, 0, &m) != KH_STOP_YIELDED || m.word[1] != 77)
+		house_fail(m.word[0] << 8 | m.word[1]);
+	(void)house_run(AT_CHILD, 0, 5, KH_RUN_DETACH, &m);
 	for (kh_u64 i = 0; i < (task.count ? task.count : 3); i++)
 		sum = sum * 33 + ask(DO_ADD, i);
 	OK(order(AT_CHILD, KH_DOMAIN_REFUEL, 1000000, 0));
 	sum += ask(DO_ADD, 9);
-	m = kh_message();
-	OK(kh_send(AT_KID_START, DO_YIELD, &m));
-	if (house_run(AT_CHILD, 0, 5, 0, &m) != KH_STOP_YIELDED || m.word[1] == 0)
+	if (house_run(AT_CHILD, 0, 0, 0, &m) != KH_STOP_WAITING)
 		house_fail(m.word[0] << 8 | m.word[1]);
+	sum += ask(DO_ADD, 10);
 	kh_yield(sum);
 }
 
@@ -142,6 +144,7 @@ begin(void)
 	if (task.role == KID) {
 		make("grandkid", 8, GRANDKID);
 		(void)house_run(AT_CHILD, 10000000, 0, KH_RUN_DETACH, &m);
+		task.word = kh_yield(77);
 	}
 	serve();
 }
