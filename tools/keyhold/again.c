@@ -29,12 +29,13 @@ static struct again {
 	struct heap heap;
 	struct recording recording;
 	struct replayer replayer;
+	struct device *below; /* the replayer; or what a subtree alone has instead */
 	struct written *written;
 	struct pen shows[2];
 	uint8_t buffers[2][PEN_PIECE];
 	uint32_t handles[2];  /* the recorded run's, of its descriptors 1 and 2 */
 	uint64_t gas_left;    /* of the line, while --until gas limits it */
-	bool limited, until, stopped;
+	bool limited, until, stopped, alone;
 } again;
 
 /* --- the recording -------------------------------------------------------------- */
@@ -116,7 +117,7 @@ again_read(struct worker *worker)
 static int
 shower_submit(struct device *device, const struct device_request *request)
 {
-	const int r = again.replayer.device.submit(&again.replayer.device, request);
+	const int r = again.below->submit(again.below, request);
 	struct written *written;
 
 	(void)device;
@@ -139,7 +140,7 @@ static void
 shower_cancel(struct device *device, uint64_t id)
 {
 	(void)device;
-	again.replayer.device.cancel(&again.replayer.device, id);
+	again.below->cancel(again.below, id);
 }
 
 static void
@@ -148,7 +149,8 @@ show(const struct written *written, int64_t result)
 	const uint32_t bytes = result < (int64_t)written->bytes ? (uint32_t)result : written->bytes;
 	struct pen *pen = &again.shows[written->which];
 
-	if (again.worker->start.shows[written->which] == START_NO_STREAM || pen->error)
+	if (again.worker->start.shows[written->which] == START_NO_STREAM || pen->error ||
+		(again.worker->start.only && !again.alone))
 		return;
 	(void)pen_flush(&again.shows[!written->which]); /* in the order it was written */
 	sink_put(&pen->sink, written->data, bytes);
@@ -158,7 +160,7 @@ static bool
 shower_reap(struct device *device, bool wait, struct device_completion *ret_completion)
 {
 	(void)device;
-	if (!again.replayer.device.reap(&again.replayer.device, wait, ret_completion))
+	if (!again.below->reap(again.below, wait, ret_completion))
 		return false;
 	for (struct written **at = &again.written; *at; at = &(*at)->next) {
 		struct written *written = *at;
@@ -178,17 +180,39 @@ static void
 shower_done(struct device *device, uint64_t id)
 {
 	(void)device;
-	again.replayer.device.done(&again.replayer.device, id);
+	again.below->done(again.below, id);
 }
 
 struct device *
 again_open(struct worker *worker)
 {
+	again.below = &again.replayer.device;
 	again.device = (struct device){shower_submit, shower_cancel, shower_reap, shower_done};
 	for (unsigned which = 0; which < 2; which++)
 		pen_init(&again.shows[which], worker, worker->start.shows[which], again.buffers[which],
 			PEN_PIECE);
 	return &again.device;
+}
+
+struct device *
+again_alone(struct device *below)
+{
+	again.below = below;
+	again.alone = true;
+	again.written = NULL; /* nobody waits for the whole's any more */
+	return &again.device;
+}
+
+int
+again_flush(void)
+{
+	int error = 0;
+
+	for (unsigned which = 0; which < 2; which++)
+		if (again.worker->start.shows[which] != START_NO_STREAM &&
+			pen_flush(&again.shows[which]))
+			error = again.shows[which].error;
+	return error;
 }
 
 /* --- --until ------------------------------------------------------------------------- */

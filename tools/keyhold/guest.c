@@ -54,6 +54,16 @@ add_roots(struct worker *worker, struct wasi_config *config)
 	}
 }
 
+void
+guest_roots(struct worker *worker)
+{
+	static struct wasi_config nobody;
+
+	nobody.mounts = mounts;
+	nobody.mounts_count = 0;
+	add_roots(worker, &nobody);
+}
+
 /* --- a new run ---------------------------------------------------------------- */
 
 static const struct export *
@@ -233,6 +243,12 @@ keep_image(struct worker *worker, enum start_when when)
 	record->image = r ? IMAGE_FAILED : IMAGE_WRITTEN;
 	record->image_bytes = pen.sink.bytes;
 	record->image_error = r && !pen.error ? DEVICE_ENOMEM : pen.error;
+}
+
+void
+guest_keep_image(struct worker *worker, enum start_when when)
+{
+	keep_image(worker, when);
 }
 
 /* --- the record --------------------------------------------------------------------- */
@@ -506,6 +522,8 @@ guest_run(struct worker *worker)
 	wasi.no_root = start->flags & START_NO_ROOT;
 	wasi.stop_on_denied = start->flags & START_STOP_ON_DENIED;
 	open_world(worker);
+	if (start->only)
+		only_watch(worker);
 	add_roots(worker, &wasi);
 	if (start->flags & START_RESUME)
 		read_image(worker);
@@ -519,6 +537,8 @@ guest_run(struct worker *worker)
 		by_itself = run(worker);
 	else
 		run_new(worker, &by_itself);
+	if (start->only)
+		only_seen(worker);
 	if (by_itself && start->until == UNTIL_EXPORT && is_idle_reactor(worker))
 		worker->record.end = RECORD_UNTIL;
 	if (by_itself && replay)
@@ -531,7 +551,9 @@ guest_run(struct worker *worker)
 		again_close(worker);
 	else
 		tape_close(worker);
-	if (worker->record.end == RECORD_UNTIL)
+	if (worker->record.end == RECORD_UNTIL && !start->only)
 		keep_image(worker, WHEN_UNTIL);
 	tell(worker);
+	if (start->only)
+		only_again(worker);
 }

@@ -214,6 +214,7 @@ read_until(struct launch *launch)
 		say_error("--snapshot %s: of where? say --until gas:N or step:N", snapshot);
 		return EXIT_USAGE;
 	}
+	start->only = options_value(launch->options, OPTION_ONLY);
 	if (!until)
 		return 0;
 	start->until = step ? UNTIL_STEP : UNTIL_GAS;

@@ -178,6 +178,10 @@ record_write(const struct record *record, struct sink *sink)
 	sink_u32(sink, record->tape);
 	sink_u64(sink, record->tape_bytes);
 	sink_u32(sink, (uint32_t)record->tape_error);
+	sink_u32(sink, record->only);
+	put_text(sink, &record->only_text);
+	sink_u64(sink, record->only_gas);
+	sink_u64(sink, record->only_steps);
 	put_walls(sink, &record->walls);
 	sink_u32(sink, record->depth);
 	put_lists(sink, record);
@@ -196,6 +200,9 @@ record_write_outcome(const struct record *record, struct sink *sink)
 	plain.tape = TAPE_NONE;
 	plain.tape_bytes = 0;
 	plain.tape_error = 0;
+	plain.only = ONLY_NONE;
+	plain.only_text = (struct record_text){0};
+	plain.only_gas = plain.only_steps = 0;
 	memset(&plain.walls, 0, sizeof(plain.walls));
 	record_write(&plain, sink);
 }
@@ -229,6 +236,10 @@ read_all(struct bytes_in *in, struct record *record)
 	record->tape = get_at_most(in, TAPE_FAILED);
 	record->tape_bytes = bytes_u64(in);
 	record->tape_error = (int32_t)get_at_most(in, DEVICE_ERROR_COUNT - 1);
+	record->only = get_at_most(in, ONLY_NOBODY);
+	record->only_text = get_text(in);
+	record->only_gas = bytes_u64(in);
+	record->only_steps = bytes_u64(in);
 	get_walls(in, &record->walls);
 	record->depth = bytes_u32(in);
 	get_lists(in, record);

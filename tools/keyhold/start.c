@@ -198,6 +198,7 @@ start_write(const struct start *start, struct sink *sink)
 	sink_u32(sink, start->until);
 	sink_u64(sink, start->until_count);
 	put_text(sink, start->until_name);
+	put_text(sink, start->only);
 	put_plan(sink, &start->plan);
 }
 
@@ -216,6 +217,7 @@ start_read(const uint8_t *words, size_t bytes, struct start *ret_start)
 	start.until = bytes_u32(&in);
 	start.until_count = bytes_u64(&in);
 	start.until_name = get_text(&in);
+	start.only = get_text(&in);
 	get_plan(&in, &start.plan);
 	if (!r && (in.bad || bytes_left(&in) || start.until >= UNTIL_COUNT))
 		r = -EINVAL;

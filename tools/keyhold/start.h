@@ -88,6 +88,7 @@ struct start {
 	enum start_until until;
 	uint64_t until_count;
 	const char *until_name;
+	const char *only;            /* replay: the domain that is had again alone; NULL: none */
 	struct walls_plan plan;
 };
 
@@ -154,6 +155,9 @@ struct record_value { /* of --invoke */
 enum record_image { IMAGE_NONE, IMAGE_WRITTEN, IMAGE_FAILED };
 enum record_tape { TAPE_NONE, TAPE_WRITTEN, TAPE_FAILED };
 
+/* What replay --only came to: `only_text` says why. */
+enum record_only { ONLY_NONE, ONLY_SAME, ONLY_UNTIL, ONLY_DIVERGED, ONLY_CROSSED, ONLY_NOBODY };
+
 enum { RECORD_FRAMES_MAX = 32, RECORD_KEYS_MAX = 160, RECORD_VALUES_MAX = 1000 };
 
 struct record {
@@ -178,6 +182,9 @@ struct record {
 	enum record_tape tape;    /* --record */
 	uint64_t tape_bytes;      /* of the journal */
 	int32_t tape_error;       /* enum device_error; of a replay's output, too */
+	enum record_only only;
+	struct record_text only_text;
+	uint64_t only_gas, only_steps;
 	struct walls_state walls;
 	uint32_t frames_count, keys_count, whys_count, holes_count, values_count;
 	uint32_t depth;           /* of the whole stack, in frames; at least frames_count */

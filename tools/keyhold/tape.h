@@ -31,4 +31,14 @@ void again_stopped(struct worker *worker); /* it stopped by itself */
 /* It was stopped by again_poked(): before it is quiesced. True: the recorded run
  * was stopped here too. */
 bool again_freeze(struct worker *worker);
+/* The device of a subtree that is had again alone: what it writes is shown, what
+ * the whole wrote was not. The pens' error, if there was one. */
+struct device *again_alone(struct device *below);
+int again_flush(void);
+
+/* --only: after the world is opened, after it ran, after all is told. */
+void only_watch(struct worker *worker);
+void only_seen(struct worker *worker);
+void only_again(struct worker *worker);
+
 void again_close(struct worker *worker);   /* the record says how the replay went */

@@ -285,6 +285,42 @@ say_diverged(const struct launch *launch)
 	return EXIT_DATA;
 }
 
+/* One subtree alone: the whole was the same. */
+static int
+say_only(const struct launch *launch)
+{
+	const struct record *record = launch->record;
+	const char *only = launch->start.only;
+	char gas[UNITS_TEXT_MAX], steps[UNITS_TEXT_MAX], safe[REPORT_BYTES_MAX * 2];
+
+	units_group(record->only_gas, gas);
+	units_group(record->only_steps, steps);
+	(void)say_safe(record->only_text.text, record->only_text.bytes, safe, sizeof(safe));
+	switch (record->only) {
+	case ONLY_SAME:
+		say("%s: %s alone: the same end, gas %s, steps %s%s%s", launch->file, only, gas, steps,
+			launch->start.until ? ", before --until was reached" : "",
+			launch->images[WHEN_UNTIL].name ? ": no image was kept" : "");
+		return 0;
+	case ONLY_UNTIL:
+		say("%s: %s alone stands at gas %s, step %s", launch->file, only, gas, steps);
+		return 0;
+	case ONLY_DIVERGED:
+		say_error("%s: %s alone: %s", launch->file, only, safe);
+		return EXIT_DATA;
+	case ONLY_NOBODY:
+		say_error("%s: --only: %s", launch->file, safe);
+		say_more("see    who there was: keyhold replay --until N --snapshot FILE, keyhold inspect FILE");
+		return EXIT_USAGE;
+	case ONLY_CROSSED:
+		say_error("%s: --only: %s", launch->file, safe);
+		return EXIT_DATA;
+	case ONLY_NONE:
+		break;
+	}
+	return EXIT_FAULT;
+}
+
 /* What the run was, its words have been said. */
 int
 taping_verdict(struct launch *launch, int status)
@@ -298,6 +334,8 @@ taping_verdict(struct launch *launch, int status)
 		return say_diverged(launch);
 	units_group(record->gas_guest + record->gas_host, gas);
 	units_group(record->steps, steps);
+	if (record->only != ONLY_NONE && record->end == RECORD_UNTIL)
+		return say_only(launch);
 	if (record->end == RECORD_UNTIL) {
 		say("%s stands at gas %s, step %s%s", launch->file, gas, steps,
 			record->diverged.bytes ? ": the recording ends here, for its worker was ended" : "");
@@ -315,6 +353,8 @@ taping_verdict(struct launch *launch, int status)
 			say_differences(launch->then, record);
 		return EXIT_DATA;
 	}
+	if (record->only != ONLY_NONE)
+		return say_only(launch);
 	say("%s replayed: the same end, gas %s, steps %s%s%s", launch->file, gas, steps,
 		launch->start.until ? ", before --until was reached" : "",
 		launch->images[WHEN_UNTIL].name ? ": no image was kept" : "");

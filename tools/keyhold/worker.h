@@ -6,6 +6,7 @@
  *   until.c    stops it where a template is to be taken
  *   pen.c      what the worker itself writes: an image, a journal
  *   tape.c     a run recorded; again.c: a recorded run had again
+ *   only.c     one domain of it had again alone
  *   invoke.c   words <-> values of the guest's types
  *   look.c     a module or image described, for `inspect`
  *
@@ -48,6 +49,10 @@ _Noreturn void worker_refuse(struct worker *worker, int status, const char *form
 
 /* Behind the walls: runs the program and fills the record. */
 void guest_run(struct worker *worker);
+
+/* The same root keys in another world of ours. */
+void guest_roots(struct worker *worker);
+void guest_keep_image(struct worker *worker, enum start_when when);
 
 /* Behind the walls: describes the program, runs nothing (look.c). */
 void look(struct worker *worker);
