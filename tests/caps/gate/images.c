@@ -184,6 +184,58 @@ Test(images, a_caller_of_somebody_outside_hears_forked)
 	tear_down();
 }
 
+/* Money stays with the original: an image says what was there and gives none of it,
+ * however often it is thawed or the tree forked; nothing is lost by ending. */
+Test(images, money_is_not_made_by_copies)
+{
+	const struct mint *mint;
+	struct domain *copies[4] = {0};
+	struct domain_above above = {0};
+	struct report report;
+	struct key key;
+
+	theatre_open(&t);
+	mint = world_mint(t.world);
+	a = theatre_actor(&t, "a");
+	b = theatre_child(&t, a, UINT64_MAX, 4 << 20);
+	cr_assert_eq(caps_mint(t.world, 10000000, &key), 0);
+	give_key(a, PURSE, &key);
+	give_domain(a, TO_B, b, UINT32_MAX);
+	MADE(a, PURSE, DO_purse_split, .word = {4000000}, .receive = {SECOND});
+	MADE(a, TO_B, DO_domain_pay_with, .send = {SECOND});
+	buffer_init(&image);
+	cr_assert_eq(image_write(t.world, a, &image.sink, false), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		report_clear(&report);
+		cr_assert_eq(image_thaw(t.world, &above, image.bytes, image.count, &report, &copies[i]), 0,
+			"%s", report.text);
+		cr_assert_eq(domain_fork(a, &above, &report, &copies[2 + i]), 0, "%s", report.text);
+	}
+	world_check(t.world);
+	cr_assert_eq(mint->minted, 10000000);
+	for (unsigned i = 0; i < 4; i++) {
+		struct domain *paid = copies[i]->first;
+
+		cr_assert_eq(ask(&t, copies[i], SECOND, DO_purse_balance), SAYS_OK);
+		cr_assert_eq(t.heard.word[0], 0, "copy %u", i);
+		cr_assert(paid->purse, "and who was paid for still is");
+		cr_assert_eq(ask(&t, paid, BANK, DO_bank_status), STOPPED);
+		cr_assert_eq(t.heard.stop.reason, STOP_OUT_OF_GAS);
+		domain_end(copies[i]);
+	}
+	MADE(a, PURSE, DO_purse_balance, .room = 0);
+	cr_assert_eq(t.heard.word[0], 6000000);
+	/* The one that is paid ends in the middle: what it had left goes up. */
+	cr_assert_eq(ask(&t, b, BANK, DO_bank_status), SAYS_OK);
+	domain_end(b);
+	MADE(a, SECOND, DO_purse_end, .room = 0);
+	MADE(a, PURSE, DO_purse_balance, .room = 0);
+	cr_assert_eq(t.heard.word[0] + mint->burnt, mint->minted);
+	cr_assert_gt(mint->burnt, 0);
+	buffer_done(&image);
+	theatre_close(&t);
+}
+
 Test(images, cut_anywhere_is_refused)
 {
 	struct report report;
