@@ -76,19 +76,21 @@ own_room(const struct bank *bank)
 static void
 count_refusal(const struct bank *bank, uint64_t bytes)
 {
-	for (; bank && !bank->watch; bank = bank->superior)
-		if (own_room(bank) < bytes)
+	while (!bank->watch) {
+		if (own_room(bank) < bytes || !bank->superior)
 			return;
-	if (bank && own_room(bank) >= bytes)
+		bank = bank->superior;
+	}
+	if (own_room(bank) >= bytes)
 		++*bank->watch;
 }
 
 static uint64_t
 room_of(const struct bank *bank)
 {
-	uint64_t room = UINT64_MAX;
+	uint64_t room = own_room(bank);
 
-	for (; bank; bank = bank->superior)
+	while ((bank = bank->superior))
 		room = min_u64(room, own_room(bank));
 	return room;
 }
