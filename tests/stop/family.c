@@ -277,6 +277,8 @@ pass(const char *from, const char *to, uint64_t steps)
 	(void)go_to(&place, steps);
 	take(&place, &moved);
 	save(&moved, to);
+	place_close(&place);
+	moved_done(&moved);
 	return 0;
 }
 
@@ -292,6 +294,7 @@ read_on(const char *path)
 	outcome = finish(&place, &moved);
 	say_outcome(&outcome);
 	place_close(&place);
+	moved_done(&moved);
 	return 0;
 }
 
