@@ -49,6 +49,9 @@ enum image_domain_flag {
 
 enum { IMAGE_NOWHERE = UINT32_MAX };
 #define IMAGE_PURSE_OUTSIDE (UINT32_MAX - 1)
+/* In a fork, with the index of a grant outside of it: the copy is cut with the
+ * original. Image bytes have no name for it. */
+#define IMAGE_GRANT_OUTSIDE (UINT32_C(1) << 31)
 
 /* Where a line, bank or meter is: of a domain of this image, an object of it, or
  * outside. */
@@ -111,7 +114,7 @@ struct image {
 	const struct domain_above *above; /* what the restorer gives */
 	struct bytes_in in;
 	struct report *report;
-	bool thin, fork, copied; /* copied: the bytes go */
+	bool thin, fork, copied; /* copied: a guest gave the bytes, and they go */
 	uint32_t modules, domains, ready, objects, grants;
 	struct image_owner *at; /* domains in the order of the image */
 	uint32_t made;
@@ -132,6 +135,9 @@ bool image_get_domain(struct image *image, struct bytes_in *in, struct domain **
 bool image_get_bank(struct image *image, struct bytes_in *in, struct bank **ret_bank);
 bool image_meter_at(struct image *image, struct image_place at, struct meter **ret_meter);
 bool image_get_meter(struct image *image, struct bytes_in *in, struct meter **ret_meter);
+/* What a grant is named by, and its index in the world's table. */
+bool image_grant_fits(const struct image *image, uint32_t place);
+uint32_t image_grant_at(const struct image *image, uint32_t place);
 struct object *image_object(struct image *image, uint32_t place); /* NULL: none */
 /* The body of one of this kind that stands by itself; NULL: none. */
 void *image_standing(struct image *image, uint32_t place, uint8_t kind);

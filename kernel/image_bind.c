@@ -11,7 +11,9 @@
 
 /* --- keys ---------------------------------------------------------------------------------------- */
 
-/* Said by its kind, and bound to what the world holds under that name. */
+/* Said by its kind, and bound to what the world holds under that name: by the host,
+ * who gave it. A guest that thaws can write any name into the bytes, so nothing
+ * outside comes of them; it puts in what it holds. */
 static int
 get_said(struct image *image, struct domain *domain, const struct kind *kind, struct key *ret_key)
 {
@@ -22,7 +24,10 @@ get_said(struct image *image, struct domain *domain, const struct kind *kind, st
 	if (!said)
 		return image_bad(image, "it ends too early");
 	in = bytes_in(said, bytes);
-	if (kind->image_bind && kind->image_bind(image->world, domain, &in, ret_key)) {
+	if (image->copied) {
+		*ret_key = (struct key){0};
+		image->holes++;
+	} else if (kind->image_bind && kind->image_bind(image->world, domain, &in, ret_key)) {
 		if (in.bad || bytes_left(&in))
 			return image_bad_at(image, said, "a key that says more or less than its kind does");
 	} else if (in.bad) {
@@ -90,7 +95,7 @@ get_attenuations(struct image *image, enum image_key by, struct key *ret_key)
 	const uint64_t badge = by == IMAGE_KEY_SAID ? 0 : bytes_u64(&image->in);
 	const uint32_t grant = bytes_u32(&image->in);
 
-	if (image->in.bad || (grant != IMAGE_NOWHERE && grant >= image->grants_made))
+	if (image->in.bad || !image_grant_fits(image, grant))
 		return image_bad(image, "a key under a grant that is not there");
 	if (key_is_void(&key))
 		return 0;
@@ -105,7 +110,7 @@ get_attenuations(struct image *image, enum image_key by, struct key *ret_key)
 		key.badge = badge;
 	}
 	if (grant != IMAGE_NOWHERE && !key_is_void(&key)) {
-		key.grant = image->grants_at[grant];
+		key.grant = image_grant_at(image, grant);
 		key.grant_generation = image->world->grants.at[key.grant].generation;
 	}
 	*ret_key = key_is_void(&key) ? (struct key){0} : key;

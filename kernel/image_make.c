@@ -99,6 +99,19 @@ image_get_kind(struct image *image, uint8_t *ret_number)
 
 /* --- grants ------------------------------------------------------------------------------ */
 
+bool
+image_grant_fits(const struct image *image, uint32_t place)
+{
+	return place == IMAGE_NOWHERE || place < image->grants_made ||
+		(image->fork && place & IMAGE_GRANT_OUTSIDE);
+}
+
+uint32_t
+image_grant_at(const struct image *image, uint32_t place)
+{
+	return place < image->grants_made ? image->grants_at[place] : place & ~IMAGE_GRANT_OUTSIDE;
+}
+
 static int
 get_grant(struct image *image)
 {
@@ -121,11 +134,11 @@ get_grant(struct image *image)
 	if (in->bad || object >= image->objects || image->above_at[object].where || alive > 1 ||
 		!grant_limits_fit(&limits) || tokens > limits.rate)
 		return image_bad_at(image, start, "a grant that cannot be");
-	if (parent != IMAGE_NOWHERE && parent >= image->grants_made)
+	if (!image_grant_fits(image, parent))
 		return image_bad_at(image, start, "a grant before the one above it");
 	if (parent != IMAGE_NOWHERE)
-		above = image->grants_at[parent];
-	else if (name_bytes && caps->grant_find)
+		above = image_grant_at(image, parent);
+	else if (name_bytes && caps->grant_find && !image->copied)
 		above = caps->grant_find(image->world, (const char *)name, name_bytes);
 	key.grant = above;
 	index = world_grant(image->world, &key, &limits);

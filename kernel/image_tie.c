@@ -195,7 +195,10 @@ image_put_grant(struct image_out *out, uint32_t grant)
 	const uint32_t mark = grant != GRANT_NONE ? grants->at[grant].mark : IMAGE_NOWHERE;
 	const bool here = mark < out->grants_count && grant_of(out, out->grants[mark]) == grant;
 
-	sink_u32(out->sink, here ? mark : IMAGE_NOWHERE);
+	if (out->fork && !here && grant != GRANT_NONE)
+		sink_u32(out->sink, IMAGE_GRANT_OUTSIDE | grant);
+	else
+		sink_u32(out->sink, here ? mark : IMAGE_NOWHERE);
 }
 
 /* --- grants ---------------------------------------------------------------------------- */
@@ -360,17 +363,26 @@ put_key(struct image_out *out, const struct key *key)
 	image_put_grant(out, key->grant);
 }
 
+/* Under a grant that ended: its index may be another's by now, and without it the
+ * key would live again. */
+static bool
+is_gone(const struct image_out *out, const struct key *key)
+{
+	return key_is_void(key) || (key->grant != GRANT_NONE &&
+		out->world->grants.at[key->grant].generation != key->grant_generation);
+}
+
 static void
 put_slots(struct image_out *out, const struct key *keys, uint32_t count)
 {
 	uint32_t held = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		held += !key_is_void(&keys[i]);
+		held += !is_gone(out, &keys[i]);
 	sink_u32(out->sink, count);
 	sink_u32(out->sink, held);
 	for (uint32_t i = 0; i < count; i++) {
-		if (key_is_void(&keys[i]))
+		if (is_gone(out, &keys[i]))
 			continue;
 		sink_u32(out->sink, i);
 		put_key(out, &keys[i]);

@@ -238,6 +238,62 @@ Test(entropy, seeded_and_real)
 	theatre_close(&t);
 }
 
+/* b holds a key that a can take back; so does whatever is copied from b. */
+static void
+open_lender(struct domain **ret_b)
+{
+	const uint32_t top = (open_a(), fake_dir(&t.device, 0, NULL));
+
+	give_root(K1, "data", KIND_directory, fake_grant(&t.device, top, DEVICE_DIRECTORY), 0);
+	cr_assert_eq(ask(&t, a, -1, DO_slots_derive, .word = {K1, UINT64_MAX, 1}, .receive = {K2, K3}),
+		SAYS_OK);
+	*ret_b = theatre_child(&t, a, GAS_NO_LIMIT, 4 << 20);
+	give_key(*ret_b, K1, &a->slots[K2]);
+	give_domain(a, K4, *ret_b, UINT32_MAX);
+}
+
+Test(copies, a_cut_reaches_a_fork)
+{
+	struct domain *b, *copy;
+
+	open_lender(&b);
+	cr_assert_eq(ask(&t, a, K4, DO_domain_fork, .receive = {K4 + 1}), SAYS_OK);
+	copy = domain_of(t.world, &a->slots[K4 + 1]);
+	cr_assert_eq(ask(&t, copy, K1, DO_directory_list), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_cut), SAYS_OK);
+	cr_assert_eq(ask(&t, b, K1, DO_directory_list), SAYS_REVOKED);
+	cr_assert_eq(ask(&t, copy, K1, DO_directory_list), SAYS_REVOKED);
+	theatre_close(&t);
+}
+
+Test(copies, a_fork_brings_no_key_back_whose_grant_ended)
+{
+	struct domain *b, *copy;
+
+	open_lender(&b);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_end), SAYS_OK);
+	cr_assert_neq(ask(&t, b, K1, DO_directory_list), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K4, DO_domain_fork, .receive = {K4 + 1}), SAYS_OK);
+	copy = domain_of(t.world, &a->slots[K4 + 1]);
+	cr_assert_neq(ask(&t, copy, K1, DO_directory_list), SAYS_OK);
+	theatre_close(&t);
+}
+
+/* Any name can be written into bytes: what a guest thaws has nothing by its name. */
+Test(copies, a_thaw_gives_nothing_by_name)
+{
+	struct domain *b, *copy;
+
+	open_lender(&b);
+	cr_assert_eq(ask(&t, a, K4, DO_domain_freeze, .receive = {K4 + 1}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, CAPS_KIT_CREATOR, DO_creator_thaw, .word = {4 << 20},
+			     .send = {K4 + 1}, .receive = {K4 + 2}), SAYS_OK);
+	copy = domain_of(t.world, &a->slots[K4 + 2]);
+	cr_assert_eq(ask(&t, copy, K1, DO_directory_list), SAYS_VOID);
+	cr_assert_eq(ask(&t, b, K1, DO_directory_list), SAYS_OK);
+	theatre_close(&t);
+}
+
 Test(log, lines_and_what_was_overwritten)
 {
 	const struct key key = caps_log_key();
