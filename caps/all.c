@@ -9,6 +9,7 @@
 #define none_image_write NULL
 #define none_image_bind  NULL
 #define none_on_cut      NULL
+#define log_on_cut       NULL
 
 static enum order_end
 enter(struct invocation *inv)

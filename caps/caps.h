@@ -130,7 +130,7 @@ int caps_wasi_name(struct domain *domain, const struct key *key, const char *pat
 /* Whether this program calls keys by itself; then it is given what it needs to
  * have domains of its own, in its first slots: before caps_wasi_setup(). */
 bool caps_wants_kit(const struct module *module);
-enum { CAPS_KIT_CREATOR, CAPS_KIT_METER, CAPS_KIT_BANK, CAPS_KIT_SELF, CAPS_KIT_SLOTS };
+enum { CAPS_KIT_CREATOR, CAPS_KIT_METER, CAPS_KIT_BANK, CAPS_KIT_SELF, CAPS_KIT_LOG, CAPS_KIT_SLOTS };
 int caps_kit(struct domain *domain, struct report *report); /* 0, -ENOSPC */
 /* Its _start, if it has one that takes nothing, is what it does after initialisation. */
 int caps_default_entry(struct domain *domain);

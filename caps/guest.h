@@ -260,7 +260,7 @@ enum kh_stop { /* word 0 of what a run answers */
 };
 
 enum kh_kit { /* slots that a program begins with */
-	KH_CREATOR, KH_METER, KH_BANK, KH_SELF, KH_KIT_SLOTS,
+	KH_CREATOR, KH_METER, KH_BANK, KH_SELF, KH_LOG, KH_KIT_SLOTS,
 };
 
 enum { KH_RUN_POLL = 1, KH_RUN_DETACH = 2 };       /* KH_DOMAIN_RUN, word 2 */

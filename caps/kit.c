@@ -43,6 +43,8 @@ caps_kit(struct domain *domain, struct report *report)
 	slot_put(domain, CAPS_KIT_CREATOR, &key);
 	self.rights = RIGHT_make | RIGHT_read | RIGHT_end;
 	slot_put(domain, CAPS_KIT_SELF, &self);
+	key = caps_log_key();
+	slot_put(domain, CAPS_KIT_LOG, &key);
 	return 0;
 }
 

@@ -138,6 +138,9 @@ bool opening_ready(struct call *call, struct caps_state *state, uint32_t index, 
 
 /* struct kind's columns for keys with an opening (root_image.c). */
 void root_image_write(struct world *world, const struct key *key, struct sink *sink);
+void log_image_write(struct world *world, const struct key *key, struct sink *sink);
+bool log_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
+	struct key *ret_key);
 bool root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	struct key *ret_key);
 void root_on_cut(struct world *world, const struct key *key);

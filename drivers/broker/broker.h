@@ -110,7 +110,7 @@ struct broker_spawn {
  * fewer namespaces. */
 int broker_spawn(struct broker *broker, const struct broker_spawn *spawn, struct report *report);
 
-enum broker_log_level { BROKER_LOG_NOTE, BROKER_LOG_WARNING, BROKER_LOG_ERROR };
+enum broker_log_level { BROKER_LOG_NOTE, BROKER_LOG_WARNING, BROKER_LOG_ERROR, BROKER_LOG_GUEST };
 
 /* All may be NULL. Text is not terminated and may hold any byte. */
 struct broker_hooks {

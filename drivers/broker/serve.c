@@ -137,7 +137,7 @@ message_take(struct broker *broker, const struct wire_request *message)
 	case WIRE_LOG:
 		if (hooks && hooks->log)
 			hooks->log(hooks->user,
-				message->flags <= BROKER_LOG_ERROR
+				message->flags <= BROKER_LOG_GUEST
 					? (enum broker_log_level)message->flags
 					: BROKER_LOG_ERROR,
 				message->text, message->path_bytes);

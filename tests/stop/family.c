@@ -26,7 +26,7 @@
 #include "tests/support/buffer.h"
 #include "tests/support/house.h"
 
-enum { COUNT = 20, LATENCY = 6, LINE = 4, KILLS = 16, AT_DEVICES = 8 };
+enum { COUNT = 20, LATENCY = 6, LINE = 4, KILLS = 16, AT_DEVICES = CAPS_KIT_SLOTS + 4 };
 
 static const char input[] =
 	"What the fifth of them reads comes in pieces of eight bytes, of which each is asked for, "

@@ -433,6 +433,19 @@ is "through a link, from another directory" "hello/0" "$(out)/$status"
 run env -i $KH hello.wasm
 is "an empty environment is enough" hello "$(out)"
 
+# --- the log key
+run $KH run log.wasm
+is "a guest's log lines are told, controls made safe" \
+	"log: main: hello/log: main: red ?[31m/log: main: done/0" "$(tr '\n' '/' <"$WORK/err")$status"
+is "and its output is its own" "" "$(out)"
+run $KH run --quiet log.wasm
+is "--quiet keeps them back" "/0" "$(err)/$status"
+run $KH run --gas 20000 --snapshot-on gas=log.khi log.wasm
+grep -q '^log: main: hello' "$WORK/err"
+ok "told by who is stopped later"
+run $KH resume --gas +1G log.khi
+is "who goes on from an image has its log still" "log: main: done/0" "$(grep ^log "$WORK/err")/$status"
+
 # --- inspect and doctor
 for name in hello sums stranger; do
 	$KH inspect $name.wasm | grep -v blake2b >inspected 2>&1

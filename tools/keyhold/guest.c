@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "caps/caps.h"
+#include "drivers/broker/broker.h"
 #include "kernel/image.h"
 #include "tools/keyhold/pen.h"
 #include "tools/keyhold/say.h"
@@ -339,6 +340,29 @@ tell(struct worker *worker)
 	tell_keys(worker);
 }
 
+/* --- lines that guests write ------------------------------------------------------------- */
+
+/* As they come: between two steps, and when all is over. A replay writes them to
+ * nobody; they were read when it was recorded. */
+static void
+tell_log(struct worker *worker)
+{
+	char text[CAPS_LINE_MAX + DOMAIN_NAME_BYTES + 64];
+	struct caps_line line;
+
+	while (caps_log_take(worker->world, &line)) {
+		if (worker->start.flags & START_REPLAY)
+			continue;
+		if (line.lost) {
+			(void)snprintf(text, sizeof(text), "(%llu lines before this one were overwritten)",
+				(unsigned long long)line.lost);
+			client_log(worker->client, BROKER_LOG_GUEST, text, strlen(text));
+		}
+		(void)snprintf(text, sizeof(text), "%s: %s", line.who, line.text);
+		client_log(worker->client, BROKER_LOG_GUEST, text, strlen(text));
+	}
+}
+
 /* --- steps --------------------------------------------------------------------------- */
 
 static bool
@@ -346,6 +370,7 @@ poked(void *user)
 {
 	struct worker *worker = user;
 
+	tell_log(worker);
 	worker->pokes |= client_poked(worker->client);
 	if (worker->start.flags & START_REPLAY)
 		return again_poked(worker) || worker->pokes;
@@ -553,6 +578,7 @@ guest_run(struct worker *worker)
 		tape_close(worker);
 	if (worker->record.end == RECORD_UNTIL && !start->only)
 		keep_image(worker, WHEN_UNTIL);
+	tell_log(worker);
 	tell(worker);
 	if (start->only)
 		only_again(worker);

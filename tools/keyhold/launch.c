@@ -476,7 +476,9 @@ on_log(void *user, enum broker_log_level level, const char *text, size_t bytes)
 
 	(void)user;
 	say_safe(text, bytes, safe, sizeof(safe));
-	if (level == BROKER_LOG_ERROR)
+	if (level == BROKER_LOG_GUEST)
+		say_log(safe);
+	else if (level == BROKER_LOG_ERROR)
 		say_error("%s", safe);
 	else
 		say("%s", safe);

@@ -37,6 +37,23 @@ line(const char *before, const char *format, va_list args)
 	(void)!write(STDERR_FILENO, text, bytes);
 }
 
+static void __attribute__((format(printf, 2, 3)))
+line_of(const char *before, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line(before, format, args);
+	va_end(args);
+}
+
+void
+say_log(const char *text)
+{
+	if (level_now != SAY_ERRORS)
+		line_of("log: ", "%s", text);
+}
+
 void
 say(const char *format, ...)
 {

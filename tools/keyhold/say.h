@@ -29,6 +29,8 @@ void say_level(enum say_level level);
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line that a guest wrote with its log key, "log: " before it. */
+void say_log(const char *text);
 /* The next line of the same message. */
 void say_more(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
