@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "kernel/image.h"
 #include "tests/caps/gate/theatre.h"
 
 enum { ACTORS = 4, STEPS_MAX = 200, SLOTS = 24, LISTEN_STEPS = 200 };
@@ -149,6 +150,12 @@ act(struct domain *domain, struct dice *dice)
 void
 gate_run(const uint8_t *bytes, size_t count)
 {
+	gate_image(bytes, count, NULL);
+}
+
+void
+gate_image(const uint8_t *bytes, size_t count, struct sink *to)
+{
 	struct dice dice = {bytes, bytes + count};
 	struct domain *actors[ACTORS];
 	uint32_t ids[ACTORS], generations[ACTORS];
@@ -175,6 +182,10 @@ gate_run(const uint8_t *bytes, size_t count)
 			domain_start(domain);
 		for (unsigned j = 0; j < LISTEN_STEPS && theatre_step(&t); j++)
 			;
+	}
+	if (to && alive(&t, ids, generations, 0)) {
+		domain_quiesce(actors[0]);
+		(void)image_write(t.world, actors[0], to, false);
 	}
 	theatre_close(&t);
 }
