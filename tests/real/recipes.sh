@@ -2,7 +2,7 @@
 # recipes.sh - how each real program is made. Sourced by tests/real/build.
 # $here is tests/real, $out the folder the .wasm goes to.
 
-recipes="hello words tally lua sqlite minigzip primes python"
+recipes="hello words tally rustkeys lua sqlite minigzip primes askeys python"
 
 recipe_hello() { # C by Debian's clang and wasi-libc
 	$CC_WASM "$here/src/hello.c" -o hello.o && link_wasm "$out/hello.wasm" hello.o
@@ -17,6 +17,12 @@ recipe_tally() { # Rust: Debian's own compiler, whatever else is on the path
 	[ -d /usr/lib/rustlib/wasm32-unknown-unknown ] || absent "Debian's rustc for wasm32"
 	/usr/bin/rustc --target wasm32-unknown-unknown --crate-type cdylib -C opt-level=2 \
 		-C linker=wasm-ld -C link-arg=--strip-debug -o "$out/tally.wasm" "$here/src/tally.rs"
+}
+
+recipe_rustkeys() { # Rust that calls keys by itself
+	[ -d /usr/lib/rustlib/wasm32-unknown-unknown ] || absent "Debian's rustc for wasm32"
+	/usr/bin/rustc --target wasm32-unknown-unknown --crate-type cdylib -C opt-level=2 \
+		-C linker=wasm-ld -C link-arg=--strip-debug -o "$out/rustkeys.wasm" "$here/src/keys.rs"
 }
 
 recipe_lua() { # Lua 5.4 on keyhold's try and throw
@@ -65,6 +71,15 @@ recipe_primes() { # AssemblyScript through its WASI shim
 	cp "$here/src/primes.ts" . &&
 		node node_modules/assemblyscript/bin/asc.js primes.ts -O2 \
 			--config node_modules/@assemblyscript/wasi-shim/asconfig.json -o "$out/primes.wasm"
+}
+
+recipe_askeys() { # AssemblyScript that does
+	command -v npm >/dev/null || absent "npm"
+	npm install --silent --no-audit --no-fund --ignore-scripts assemblyscript@0.27.29 ||
+		absent "npm (assemblyscript)"
+	cp "$here/src/keys.ts" "$here/../../caps/guest.ts" . &&
+		node node_modules/assemblyscript/bin/asc.js keys.ts -O2 --runtime stub \
+			--use abort= -o "$out/askeys.wasm"
 }
 
 recipe_python() { # CPython 3.12, its library packed inside

@@ -23,7 +23,7 @@ files() { # PATTERN..: files of the tree below . whose names match
 }
 
 sources() {
-	files '*.c' '*.h' '*.def' 'meson*.*' '*.sh' '*.awk' '*.py' '*.js' '*.wat' '*.cc' '*.rs'
+	files '*.c' '*.h' '*.def' 'meson*.*' '*.sh' '*.awk' '*.py' '*.js' '*.wat' '*.cc' '*.rs' '*.ts'
 	find tools tests .ci -type f -perm -u+x ! -name '*.*' 2>/dev/null | sort
 }
 
