@@ -363,13 +363,39 @@ put_key(struct image_out *out, const struct key *key)
 	image_put_grant(out, key->grant);
 }
 
-/* Under a grant that ended: its index may be another's by now, and without it the
- * key would live again. */
 static bool
-is_gone(const struct image_out *out, const struct key *key)
+is_placed(const struct image_out *out, uint32_t grant)
 {
-	return key_is_void(key) || (key->grant != GRANT_NONE &&
-		out->world->grants.at[key->grant].generation != key->grant_generation);
+	const uint32_t mark = out->world->grants.at[grant].mark;
+
+	return mark < out->grants_count && grant_of(out, out->grants[mark]) == grant;
+}
+
+static bool
+is_the_hosts(const struct image_out *out, uint32_t grant)
+{
+	const struct caps *caps = out->world->config.caps;
+
+	return out->world->grants.at[grant].parent == GRANT_NONE && caps->grant_name &&
+		caps->grant_name(out->world, grant);
+}
+
+/* Under a grant that ended (its index may be another's by now), or one outside of
+ * the image that was cut: without it the key would live again. Of what the host
+ * gave whoever restores decides. */
+static bool
+is_gone(struct image_out *out, const struct key *key)
+{
+	struct grants *grants = &out->world->grants;
+
+	if (key_is_void(key))
+		return true;
+	if (key->grant == GRANT_NONE)
+		return false;
+	if (grants->at[key->grant].generation != key->grant_generation)
+		return true;
+	return !is_placed(out, key->grant) && !is_the_hosts(out, key->grant) &&
+		!grant_alive(grants, key->grant, key->grant_generation);
 }
 
 static void

@@ -152,6 +152,33 @@ Test(images, a_tree_comes_back_the_same)
 	tear_down();
 }
 
+/* A key under a grant of somebody outside: while that is whole the copy has it, once
+ * it was cut no copy has it again. */
+Test(images, a_cut_outside_is_not_undone)
+{
+	struct report report;
+	struct domain *copy = NULL, *below;
+	struct key key;
+
+	set_up();
+	below = theatre_child(&t, c, UINT64_MAX, 1 << 20);
+	key = domain_key(below, KIND_start);
+	give_key(a, 60, &key);
+	MADE(a, -1, DO_slots_derive, .word = {60, UINT64_MAX, 1}, .receive = {61, 62});
+	key = a->slots[61];
+	give_key(c, 63, &key);
+	for (int cut = 0; cut < 2; cut++) {
+		image.count = 0;
+		cr_assert_eq(image_write(t.world, c, &image.sink, false), 0);
+		cr_assert_eq(read_into_other(&report, &copy), 0, "%s", report.text);
+		cr_assert_eq(copy->slots[63].kind, cut ? KIND_void : KIND_start, "cut %d: kind %u", cut,
+			copy->slots[63].kind);
+		domain_end(copy);
+		MADE(a, 62, DO_grant_cut, .room = 0);
+	}
+	tear_down();
+}
+
 /* The brand of a copy is its own: it opens no box of the original. */
 Test(images, brands_are_minted_anew)
 {
