@@ -65,10 +65,18 @@ static const struct kind kinds[] = {
 };
 
 _Static_assert(sizeof kinds / sizeof kinds[0] == KIND_COUNT, "a row per kind");
-_Static_assert((int)KIND_view == KEY_VIEW && (int)KIND_start == KEY_START &&
-		(int)KIND_resume == KEY_RESUME && (int)KIND_domain == KEY_DOMAIN &&
-		(int)KIND_slots == KEY_SLOTS,
-	"kinds that the kernel makes keys of");
+_Static_assert((int)KIND_number == KEY_NUMBER && (int)KIND_view == KEY_VIEW &&
+		(int)KIND_start == KEY_START && (int)KIND_resume == KEY_RESUME &&
+		(int)KIND_domain == KEY_DOMAIN && (int)KIND_meter == KEY_METER &&
+		(int)KIND_purse == KEY_PURSE && (int)KIND_bank == KEY_BANK &&
+		(int)KIND_grant == KEY_GRANT && (int)KIND_slots == KEY_SLOTS,
+	"kinds that the kernel knows");
+_Static_assert((int)RC_OK == GATE_OK && (int)RC_VOID == GATE_VOID &&
+		(int)RC_WRONG_KIND == GATE_WRONG_KIND && (int)RC_NO_RIGHT == GATE_NO_RIGHT &&
+		(int)RC_REVOKED == GATE_REVOKED && (int)RC_BAD_WORD == GATE_BAD_WORD &&
+		(int)RC_NO_SPACE == GATE_NO_SPACE && (int)RC_BUSY == GATE_BUSY &&
+		(int)RC_GONE == GATE_GONE && (int)RC_FORKED == GATE_FORKED,
+	"what the kernel answers itself");
 
 const struct caps caps_all = {
 	.kinds = kinds,

@@ -561,6 +561,18 @@ read_image(struct image *image, struct domain **ret_domain)
 	return error;
 }
 
+/* Bytes with a header and a hash, as the host or a guest has them. */
+static int
+read_bytes(struct image image, const uint8_t *bytes, size_t count, struct domain **ret_domain)
+{
+	int error;
+
+	image.in = bytes_in(bytes, count);
+	image.reader = (struct store_reader){.module_of = module_of, .host_of = host_of};
+	error = read_header(&image, bytes, count);
+	return error ? error : read_image(&image, ret_domain);
+}
+
 int
 image_read(struct world *world, const uint8_t *bytes, size_t count, struct report *report,
 	struct domain **ret_domain)
@@ -574,33 +586,16 @@ int
 image_read_below(struct world *world, const struct domain_above *above, const uint8_t *bytes,
 	size_t count, struct report *report, struct domain **ret_domain)
 {
-	struct image image = {
-		.world = world,
-		.above = above,
-		.in = bytes_in(bytes, count),
-		.report = report,
-		.reader = {.module_of = module_of, .host_of = host_of},
-	};
-	const int error = read_header(&image, bytes, count);
-
-	return error ? error : read_image(&image, ret_domain);
+	return read_bytes((struct image){.world = world, .above = above, .report = report}, bytes,
+		count, ret_domain);
 }
 
 int
 image_thaw(struct world *world, const struct domain_above *above, const uint8_t *bytes,
 	size_t count, struct report *report, struct domain **ret_domain)
 {
-	struct image image = {
-		.world = world,
-		.above = above,
-		.in = bytes_in(bytes, count),
-		.report = report,
-		.copied = true,
-		.reader = {.module_of = module_of, .host_of = host_of},
-	};
-	const int error = read_header(&image, bytes, count);
-
-	return error ? error : read_image(&image, ret_domain);
+	return read_bytes((struct image){.world = world, .above = above, .report = report,
+				  .copied = true}, bytes, count, ret_domain);
 }
 
 int

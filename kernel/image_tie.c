@@ -59,6 +59,14 @@ grant_of(const struct image_out *out, uint32_t place)
 					 : GRANT_NONE;
 }
 
+static bool
+is_placed(const struct image_out *out, uint32_t grant)
+{
+	const uint32_t mark = out->world->grants.at[grant].mark;
+
+	return mark < out->grants_count && grant_of(out, out->grants[mark]) == grant;
+}
+
 /* By depth, so that a parent comes before those below it: counted, then placed. */
 static int
 list_grants(struct image_out *out)
@@ -191,14 +199,12 @@ image_put_purse(struct image_out *out, const struct purse *purse)
 void
 image_put_grant(struct image_out *out, uint32_t grant)
 {
-	const struct grants *grants = &out->world->grants;
-	const uint32_t mark = grant != GRANT_NONE ? grants->at[grant].mark : IMAGE_NOWHERE;
-	const bool here = mark < out->grants_count && grant_of(out, out->grants[mark]) == grant;
-
-	if (out->fork && !here && grant != GRANT_NONE)
-		sink_u32(out->sink, IMAGE_GRANT_OUTSIDE | grant);
+	if (grant == GRANT_NONE)
+		sink_u32(out->sink, IMAGE_NOWHERE);
+	else if (is_placed(out, grant))
+		sink_u32(out->sink, out->world->grants.at[grant].mark);
 	else
-		sink_u32(out->sink, here ? mark : IMAGE_NOWHERE);
+		sink_u32(out->sink, out->fork ? IMAGE_GRANT_OUTSIDE | grant : IMAGE_NOWHERE);
 }
 
 /* --- grants ---------------------------------------------------------------------------- */
@@ -361,14 +367,6 @@ put_key(struct image_out *out, const struct key *key)
 		sink_u64(out->sink, key->badge);
 	}
 	image_put_grant(out, key->grant);
-}
-
-static bool
-is_placed(const struct image_out *out, uint32_t grant)
-{
-	const uint32_t mark = out->world->grants.at[grant].mark;
-
-	return mark < out->grants_count && grant_of(out, out->grants[mark]) == grant;
 }
 
 static bool

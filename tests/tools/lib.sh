@@ -53,3 +53,12 @@ done_testing() {
 	[ "$tap_bad" -eq 0 ]
 	exit
 }
+
+# The worker of this keyhold, as soon as it is born; nothing if that never comes.
+worker_of() { # JOB
+	local worker=
+	while [ -z "$worker" ] && kill -0 "$1"; do
+		worker=$(tr -d ' ' <"/proc/$1/task/$1/children" 2>/dev/null)
+	done
+	echo "$worker"
+}

@@ -312,10 +312,7 @@ is "the run's part is apart from the whole" True \
 $KH run --report r.json cat.wasm <fifo 2>"$WORK/err" &
 job=$!
 exec 8>fifo
-worker=
-while [ -z "$worker" ] && kill -0 $job; do
-	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
-done
+worker=$(worker_of $job)
 kill -TERM $job
 wait $job
 exec 8>&-
@@ -325,10 +322,7 @@ report killed
 $KH run --report r.json cat.wasm <fifo 2>"$WORK/err" &
 job=$!
 exec 8>fifo
-worker=
-while [ -z "$worker" ] && kill -0 $job; do
-	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
-done
+worker=$(worker_of $job)
 kill -KILL $worker
 wait $job
 status=$?
@@ -340,10 +334,7 @@ ok "and it is said"
 $KH run --report r.json cat.wasm <fifo 2>"$WORK/err" &
 job=$!
 exec 8>fifo
-worker=
-while [ -z "$worker" ] && kill -0 $job; do
-	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
-done
+worker=$(worker_of $job)
 # It handles the signal from some point on; before, it may not even hear it.
 while kill -0 $job && ! grep -q '^SigCgt:.*[2367abef].$' /proc/$worker/status; do :; done
 kill -ABRT $worker
@@ -357,10 +348,7 @@ ok "and is not called a memory fault"
 $KH cat.wasm <fifo 2>"$WORK/err" &
 job=$!
 exec 8>fifo
-worker=
-while [ -z "$worker" ] && kill -0 $job; do
-	worker=$(tr -d ' ' </proc/$job/task/$job/children 2>/dev/null)
-done
+worker=$(worker_of $job)
 kill -KILL $job
 { wait $job; } 2>/dev/null
 tail --pid="$worker" -f /dev/null # ends when the worker has
