@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 enum { DEVICE_PIECE_BYTES = 128 << 10, DEVICE_PATH_MAX = 4096, DEVICE_POLLS_MAX = 256 };
+enum { DEVICE_ADDRESS_BYTES = 128 }; /* of the text of one address at most */
 
 enum device_op {
 	/* On handles in ring slots. */
@@ -52,6 +53,21 @@ enum device_op {
 	                    fit in `bytes`, sorted by name, "." and ".." included; result = entries; 0 at the end */
 	DEVICE_CLOCK,    /* flags = DEVICE_CLOCK_*: -> now_ns */
 	DEVICE_ENTROPY,  /* bytes -> data */
+
+	/* Networks, by the broker. An address rule, a listener and a resolver are
+	 * handles it holds; what CONNECT and ACCEPT give is a stream in a slot: read,
+	 * written, polled and shut down like any other. Addresses are texts,
+	 * "192.0.2.1:80", "[2001:db8::1]:80", "unix:/path"; words are theirs only at
+	 * the broker, which checks the rule on the *resolved* address. */
+	DEVICE_CONNECT, /* handle = a rule, path = "HOST:PORT" that it allows; empty: the only one it
+	                   names -> result handle; data: the peer's address */
+	DEVICE_ACCEPT,  /* handle = a listener -> result handle; data: the peer's address. Ends with
+	                   DEVICE_EAGAIN under DEVICE_NONBLOCK, else waits */
+	DEVICE_RESOLVE, /* handle = a resolver or rule, path = a name it allows -> data: addresses
+	                   without ports, each ended by a line feed; result = how many */
+	DEVICE_ADDRESS, /* handle = a connection or listener, flags DEVICE_PEER -> data: its address */
+	DEVICE_NARROW,  /* handle = a rule, path = the narrower pattern -> result handle: a rule that
+	                   allows less; -DEVICE_ECAPABILITY when it would allow more */
 	DEVICE_OP_COUNT
 };
 
@@ -72,7 +88,8 @@ enum device_flag {
 	DEVICE_ACCESS_NOW = 1 << 13,
 	DEVICE_MODIFY_NOW = 1 << 14,
 	DEVICE_CLOCK_REAL = 1 << 15, /* else monotonic */
-	DEVICE_NONBLOCK = 1 << 16,   /* a read or write that would wait ends with DEVICE_EAGAIN */
+	DEVICE_NONBLOCK = 1 << 16,   /* a read, write or accept that would wait ends with DEVICE_EAGAIN */
+	DEVICE_PEER = 1 << 17,       /* DEVICE_ADDRESS: the other end's */
 };
 
 #define DEVICE_STREAM UINT64_MAX       /* offset: the stream's own position */
@@ -91,6 +108,9 @@ enum device_error {
 	DEVICE_EREVOKED,     /* the handle was emptied by a broker cut */
 	DEVICE_ECAPABILITY,  /* the broker refused: outside the grant (`..`, a link out, a mount) */
 	DEVICE_EUNSUITABLE,  /* neither a regular file nor a directory: refused (FIFO, device, socket) */
+	DEVICE_ECONNREFUSED, DEVICE_ECONNABORTED, DEVICE_EHOSTUNREACH, DEVICE_ENETUNREACH,
+	DEVICE_EADDRINUSE, DEVICE_EADDRNOTAVAIL,
+	DEVICE_ENONAME,      /* the name has no address */
 	DEVICE_ERROR_COUNT
 };
 

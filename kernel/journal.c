@@ -262,6 +262,8 @@ static const char *const op_texts[DEVICE_OP_COUNT] = { /* ORDER DEVICE_OPS */
 	[DEVICE_UNLINK] = "unlink", [DEVICE_RMDIR] = "rmdir", [DEVICE_RENAME] = "rename",
 	[DEVICE_LINK] = "link", [DEVICE_SYMLINK] = "symlink", [DEVICE_READLINK] = "readlink",
 	[DEVICE_LIST] = "list", [DEVICE_CLOCK] = "clock", [DEVICE_ENTROPY] = "entropy",
+	[DEVICE_CONNECT] = "connect", [DEVICE_ACCEPT] = "accept", [DEVICE_RESOLVE] = "resolve",
+	[DEVICE_ADDRESS] = "address", [DEVICE_NARROW] = "narrow",
 };
 
 /* Which bytes were to be written tells a hash, its first bytes for a person. */

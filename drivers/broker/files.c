@@ -414,9 +414,9 @@ static int64_t
 ask_serve(struct ask *ask, const struct row *row)
 {
 	const struct wire_request *request = ask->request;
-	int error = 0;
+	int error = row->serve ? 0 : DEVICE_ENOTSUP;
 
-	if (row->needs)
+	if (!error && row->needs)
 		error = handle_find(ask, request->handle, row->needs, &ask->handle);
 	if (!error && row->needs & ON_TWO)
 		error = handle_find(ask, request->handle2, row->needs, &ask->handle2);

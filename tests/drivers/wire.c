@@ -248,7 +248,7 @@ Test(wire, random_messages_stay_within_the_grant)
 	grant_cage();
 	side_file(&side, "cage/f", "text");
 	cr_assert_eq(fstatat(side.path_fd, "f", &before, 0), 0);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 25000; i++) {
 		random_message(&seed, &message);
 		(void)say(&message);
 		(void)answer();
