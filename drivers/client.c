@@ -420,6 +420,32 @@ client_end(struct client *client, const void *record, size_t bytes)
 	return 0;
 }
 
+const uint8_t *
+client_order(struct client *client, uint32_t *ret_bytes)
+{
+	replies_take(client);
+	*ret_bytes = client->order_bytes;
+	return client->order_out ? client->shared + client->start->order_at : NULL;
+}
+
+void
+client_obeyed(struct client *client, const void *answer, uint32_t bytes)
+{
+	struct wire_request *message;
+
+	must(WIRE2, client->order_out && bytes <= WIRE_OBEYED_BYTES);
+	client->order_out = false;
+	if (bytes)
+		memcpy(client->shared + client->start->obeyed_at, answer, bytes);
+	if (!message_wait(client))
+		return;
+	message = message_begin(client, WIRE_OBEYED);
+	message->tag = client->order;
+	message->length = bytes;
+	message_send(client);
+	client_flush(client, RING_GO_ON);
+}
+
 uint32_t
 client_poked(struct client *client)
 {

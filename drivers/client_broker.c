@@ -185,6 +185,13 @@ replies_take(struct client *client)
 		} else if (reply->kind == WIRE_POKE) {
 			client->pokes |= reply->tag;
 			client->poke_new = true;
+		} else if (reply->kind == WIRE_ORDER) {
+			client->order = reply->tag;
+			client->order_bytes = reply->data_bytes;
+			client->order_out = true;
+			client->poke_new = true;
+		} else if (reply->kind == WIRE_GRANTED && reply->tag < client->handles_count) {
+			client->handles[reply->tag] = (struct handle){.mode = (uint8_t)reply->mode};
 		} else if (reply->kind == WIRE_CUT && client_handle(client, reply->tag)) {
 			client->handles[reply->tag].cut = true;
 		}

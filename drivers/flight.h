@@ -81,6 +81,8 @@ struct client {
 	uint32_t trail_used;
 	uint32_t pokes;    /* bits not yet told by client_poked() */
 	bool poke_new;     /* reap() has not yet returned false for them */
+	uint32_t order, order_bytes; /* the last one's serial and length ... */
+	bool order_out;    /* ... which is not obeyed yet */
 	bool wake_due;     /* the broker has not been woken for the last message */
 	bool enabled;      /* the ring takes entries */
 	bool listening;    /* the poll on our eventfd is armed */

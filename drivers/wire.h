@@ -9,6 +9,8 @@
  *   grants_at    struct wire_grant   [WIRE_GRANTS]     root grants at the start
  *   trail_at     WIRE_TRAIL_BYTES     last words; read when the worker is dead
  *   record_at    WIRE_RECORD_BYTES    the result record, told by WIRE_END
+ *   order_at     WIRE_ORDER_BYTES     one order of the tools, told by WIRE_ORDER
+ *   obeyed_at    WIRE_OBEYED_BYTES    the worker's answer to it, told by WIRE_OBEYED
  *   words_at     what the tools say to their worker (program, options)
  *   staging_at   pieces of reads and writes
  *
@@ -20,6 +22,11 @@
  * and checks every index and length in the copy. What it cannot accept from an
  * honest worker (a position out of range, more requests than replies were
  * taken for) ends the worker.
+ *
+ * Orders. What the tools want of a running worker (drivers/broker/order.c) lies
+ * in memory that only the broker writes; one at a time, with a serial number.
+ * The answer lies where only the worker writes; the broker takes it for the
+ * serial that is out, copies it, and hands it on as bytes nobody believes.
  *
  * Wake-ups. Slots 0 and 1 of the ring's file table are eventfds. The worker
  * wakes the broker by a ring WRITE to slot 0, and learns of replies by a
@@ -59,6 +66,8 @@ enum {
 	WIRE_TEXT_BYTES = 2 * DEVICE_PATH_MAX,
 	WIRE_TRAIL_BYTES = 16 << 10,
 	WIRE_RECORD_BYTES = 1 << 20,
+	WIRE_ORDER_BYTES = 32 << 10,
+	WIRE_OBEYED_BYTES = 512 << 10,
 
 	WIRE_SMALL_BYTES = 4 << 10, /* two sizes of pieces */
 	WIRE_SMALLS = 256,
@@ -71,12 +80,15 @@ enum wire_request_kind {
 	WIRE_LOG,        /* words for people: text, path_bytes of it; flags = level */
 	WIRE_END,        /* `length` bytes of result record are at record_at */
 	WIRE_READY,      /* the walls are up */
+	WIRE_OBEYED,     /* the order `tag` is done: `length` bytes of answer are at obeyed_at */
 };
 
 enum wire_reply_kind {
 	WIRE_ANSWER = 1, /* to the WIRE_DEVICE with the same tag */
 	WIRE_POKE,       /* tag = enum client_poke: look up from what you are doing */
 	WIRE_CUT,        /* tag = a handle that was emptied */
+	WIRE_GRANTED,    /* tag = a handle that was granted while it runs, with its mode */
+	WIRE_ORDER,      /* data_bytes of order `tag` are at order_at */
 };
 
 struct wire_request {
@@ -96,8 +108,8 @@ struct wire_reply {
 	int64_t result;
 	uint64_t now_ns;
 	struct device_stat stat;
-	uint32_t data_bytes; /* in the request's piece */
-	uint32_t mode;       /* DEVICE_OPEN: enum wire_mode of the new handle */
+	uint32_t data_bytes; /* in the request's piece; of an order */
+	uint32_t mode;       /* DEVICE_OPEN, GRANTED: enum wire_mode of the new handle */
 };
 
 enum wire_mode {
@@ -137,7 +149,8 @@ struct wire_start {
 	uint32_t version;
 	uint32_t handles_count; /* slots in the table */
 	uint64_t bytes;         /* of the whole */
-	uint64_t requests_at, replies_at, grants_at, trail_at, record_at, words_at, staging_at;
+	uint64_t requests_at, replies_at, grants_at, trail_at, record_at, order_at, obeyed_at,
+		words_at, staging_at;
 	uint64_t words_bytes;
 	uint64_t store_bytes;   /* size of the page store's memfd */
 	uint64_t ops;           /* bit n: operation n may be submitted */

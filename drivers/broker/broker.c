@@ -139,6 +139,8 @@ layout_make(struct broker *broker)
 	PLACE(grants_at, WIRE_GRANTS * sizeof(struct wire_grant));
 	PLACE(trail_at, WIRE_TRAIL_BYTES);
 	PLACE(record_at, WIRE_RECORD_BYTES);
+	PLACE(order_at, WIRE_ORDER_BYTES);
+	PLACE(obeyed_at, WIRE_OBEYED_BYTES);
 	PLACE(words_at, broker->words_bytes);
 	PLACE(staging_at, STAGING_BYTES);
 #undef PLACE

@@ -123,23 +123,65 @@ slow_of(int fd)
 	return fstatfs(fd, &system) < 0 || system.f_type == FUSE_SUPER_MAGIC ? WIRE_MODE_SLOW : 0;
 }
 
+/* A place of its own while there is one, then that of one that was cut. WIRE_GRANTS:
+ * all are in use. */
+static uint32_t
+place_take(const struct broker *broker)
+{
+	if (broker->grants_count < WIRE_GRANTS)
+		return broker->grants_count;
+	for (uint32_t i = 0; i < WIRE_GRANTS; i++)
+		if (broker->grants[i].cut)
+			return i;
+	return WIRE_GRANTS;
+}
+
+struct grant *
+grant_named(struct broker *broker, uint32_t id)
+{
+	struct grant *grant = &broker->grants[(id - 1) % WIRE_GRANTS];
+
+	return id && grant->wire.id == id ? grant : NULL;
+}
+
+/* A worker that runs already has to know what it may do with the handle. */
+static int
+tell(struct broker *broker, uint32_t handle, uint8_t mode)
+{
+	const struct wire_reply reply = {.kind = WIRE_GRANTED, .tag = handle, .mode = mode};
+	const int error = broker->start ? reply_send(broker, &reply) : 0;
+
+	if (!error && broker->start)
+		worker_wake(broker);
+	return error;
+}
+
 static int
 grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type type, uint8_t mode,
 	struct report *report, struct broker_grant *ret_grant)
 {
-	const uint32_t index = broker->grants_count;
+	const uint32_t index = place_take(broker);
 	struct grant *grant = &broker->grants[index % WIRE_GRANTS];
+	const struct grant before = *grant;
 	struct wire_grant *wire = &grant->wire;
-	int number = -EMFILE;
+	int number = -EMFILE, error = 0;
 
 	if (index == WIRE_GRANTS) {
 		(void)close(fd);
 	} else {
-		grant->slow = slow_of(fd);
+		*grant = (struct grant){.slow = slow_of(fd)};
 		mode |= grant->slow;
 		*wire = (struct wire_grant){
-			.id = index + 1, .rights = rights, .mode = mode, .type = type};
+			.id = before.wire.id ? before.wire.id + WIRE_GRANTS : index + 1,
+			.rights = rights, .mode = mode, .type = type};
 		number = handle_open(broker, fd, mode, rights, index);
+		error = number < 0 ? number : tell(broker, (uint32_t)number, mode);
+	}
+	if (error) { /* as it was: a place that was cut stays one */
+		if (number >= 0)
+			handle_close(broker, (uint32_t)number);
+		*grant = before;
+		number = error;
 	}
 	if (number < 0) {
 		report_say(report, UINT64_MAX, "granting: %s (at most %d grants, %u handles)",
@@ -147,7 +189,7 @@ grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type
 		return number;
 	}
 	wire->handle = (uint32_t)number;
-	broker->grants_count++;
+	broker->grants_count += index == broker->grants_count;
 	*ret_grant = (struct broker_grant){
 		.id = wire->id, .handle = wire->handle, .rights = rights, .type = type};
 	return 0;
@@ -222,8 +264,11 @@ broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct repor
 bool
 broker_counts(const struct broker *broker, uint32_t grant_id, struct broker_counts *ret_counts)
 {
-	if (grant_id == 0 || grant_id > broker->grants_count)
+	/* Cast: it is only looked at. */
+	const struct grant *grant = grant_named((struct broker *)(uintptr_t)broker, grant_id);
+
+	if (!grant)
 		return false;
-	*ret_counts = broker->grants[grant_id - 1].counts;
+	*ret_counts = grant->counts;
 	return true;
 }

@@ -12,6 +12,7 @@
  *   list.c     listings
  *   transfer.c reads and writes of files that get no slot
  *   revoke.c   the cut that leaks nothing
+ *   order.c    orders of the tools, and their answers
  *
  * HANDLE1  a slot is filled only for a handle in state OPEN with a file that
  *          was checked to be regular, or was granted by the user himself.
@@ -73,6 +74,8 @@ struct broker {
 	uint32_t handle_fresh; /* from here on never used, nor touched */
 	struct grant grants[WIRE_GRANTS];
 	uint32_t grants_count;
+	uint32_t order;       /* the serial of the last order ... */
+	bool order_out;       /* ... which is not answered */
 	int passed[WIRE_PASSED_MAX];
 	uint32_t passed_count;
 	struct watch watches[WATCHES_MAX];
@@ -103,6 +106,12 @@ bool handle_left(const struct broker *broker);
 void handle_close(struct broker *broker, uint32_t number); /* FREE again */
 struct broker_handle *handle_get(struct broker *broker, uint32_t number, int *ret_error);
 int slot_set(struct broker *broker, uint32_t slot, int fd); /* -1 empties */
+
+/* grant.c: the grant of that id, cut or not; NULL */
+struct grant *grant_named(struct broker *broker, uint32_t id);
+
+/* order.c */
+void obeyed_take(struct broker *broker, const struct wire_request *message);
 
 /* serve.c */
 /* One turn: waits up to timeout_ms, then does what came. False: the worker ended. */

@@ -105,13 +105,14 @@ handle_cut(struct broker *broker, uint32_t number)
 int
 broker_revoke(struct broker *broker, uint32_t grant_id)
 {
-	const uint32_t grant = grant_id - 1;
+	struct grant *const named = grant_named(broker, grant_id);
+	const uint32_t grant = named ? (uint32_t)(named - broker->grants) : 0;
 	const uint64_t until_ms = now_ms() + REVOKE_LIMIT_MS;
 	bool stopped = true;
 
-	if (grant_id == 0 || grant_id > broker->grants_count || broker->grants[grant].cut)
+	if (!named || named->cut)
 		return -ENOENT;
-	broker->grants[grant].cut = true;
+	named->cut = true;
 	slots_empty(broker, grant);
 	for (uint32_t i = WIRE_SLOT_FIRST; i < broker->handles_count; i++) {
 		const struct broker_handle *handle = &broker->handles[i];

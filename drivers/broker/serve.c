@@ -145,6 +145,9 @@ message_take(struct broker *broker, const struct wire_request *message)
 	case WIRE_END:
 		end_take(broker, message->length);
 		return;
+	case WIRE_OBEYED:
+		obeyed_take(broker, message);
+		return;
 	case WIRE_READY:
 		broker->ready = true;
 		if (hooks && hooks->ready)

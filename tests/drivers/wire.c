@@ -66,7 +66,8 @@ Test(wire, messages_that_no_honest_worker_sends)
 {
 	const struct wire_request cases[] = {
 		{.kind = 0},
-		{.kind = 5},
+		{.kind = WIRE_OBEYED},
+		{.kind = WIRE_OBEYED + 1},
 		{.kind = UINT32_MAX},
 		{.kind = WIRE_DEVICE, .op = 0},
 		{.kind = WIRE_DEVICE, .op = DEVICE_SLEEP},
@@ -183,7 +184,8 @@ random_message(struct seed *seed, struct wire_request *message)
 	static const char *const paths[] = {"f", "..", "a", "d/a", "/etc", "d/../..", "l", ".", ""};
 
 	memset(message, 0, sizeof *message);
-	message->kind = seed_next(seed) % 16 ? WIRE_DEVICE : (uint32_t)(seed_next(seed) % 6);
+	message->tag = (uint32_t)(seed_next(seed) % 16);
+	message->kind = seed_next(seed) % 16 ? WIRE_DEVICE : (uint32_t)(seed_next(seed) % 7);
 	message->op = (uint32_t)(seed_next(seed) % (DEVICE_OP_COUNT + 1));
 	if (message->op == DEVICE_CLOSE && seed_next(seed) % 8)
 		message->op = DEVICE_OPEN;
@@ -253,6 +255,8 @@ Test(wire, random_messages_stay_within_the_grant)
 		(void)say(&message);
 		(void)answer();
 		side.broker->recorded = false;
+		if (seed_next(&seed) % 50 == 0)
+			(void)broker_order(side.broker, &message, (size_t)(seed_next(&seed) % 64));
 		answers += side.client->replies[(atomic_load(&at()->replies_put) - 1) &
 						(WIRE_REPLIES - 1)].result >= 0;
 		if (seed_next(&seed) % 400 == 0 && side.broker->grants_count < 100) {
