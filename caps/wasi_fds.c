@@ -138,7 +138,7 @@ slot_ready(struct call *call, struct wasi *wasi, int32_t slot, enum call_end *re
 
 	if (!opening_of(wasi->state, key))
 		return true; /* the order will answer RC_VOID */
-	return opening_ready(call, wasi->state, key->object, &wasi->asked, ret_end) ||
+	return opening_ready(call, wasi->state, key, &wasi->asked, ret_end) ||
 		*ret_end == CALL_DONE;
 }
 

@@ -293,6 +293,8 @@ get_key(struct edge *edge, struct bytes_in *in, struct key *ret_key)
 	}
 	if (!good || !get_grant(edge, in, &key))
 		return false;
+	if (how == REF_SAID && !key_is_void(&key) && edge->world->config.caps->kinds[kind].image_under)
+		edge->world->config.caps->kinds[kind].image_under(edge->world, &key);
 	*ret_key = key;
 	return true;
 }

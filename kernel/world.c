@@ -530,5 +530,23 @@ uint32_t
 world_cut(struct world *world, uint32_t grant)
 {
 	grant_cut(&world->grants, grant);
+	if (world->closing)
+		world->close_again = true;
+	world->closing = true;
 	return gate_cut(world, grant);
+}
+
+/* One walk over all that is open serves every cut made before it began; one that
+ * comes while it is under way makes another, so whoever cuts at every step cannot
+ * keep it at its beginning. */
+void
+world_close_piece(struct world *world)
+{
+	const struct caps *caps = world->config.caps;
+
+	if (caps && caps->close_cut && caps->close_cut(world, &world->close_at))
+		return;
+	world->close_at = 0;
+	world->closing = world->close_again;
+	world->close_again = false;
 }
