@@ -50,7 +50,7 @@ fd_free(struct wasi *wasi)
 bool
 fd_room(struct wasi *wasi, uint64_t path_bytes)
 {
-	const struct domain *domain = wasi->domain;
+	struct domain *domain = wasi->domain;
 	uint64_t bytes = heap_cost(sizeof(struct opening)) + heap_cost(path_bytes);
 	uint32_t slot = 0;
 

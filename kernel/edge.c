@@ -54,7 +54,7 @@ edge_done(struct edge *edge)
 	if (!edge->heap)
 		return;
 	if (!edge->again && edge->top && !edge->over)
-		edge->top->bank.watch = NULL;
+		bank_watch(&edge->top->bank, NULL);
 	edge_bytes_free(&edge->out);
 	heap_give(edge->heap, edge->outers, edge->outers_room * sizeof *edge->outers);
 	heap_give(edge->heap, edge->flight, edge->flight_room * sizeof *edge->flight);

@@ -86,7 +86,7 @@ crossed(struct edge *edge, const char *what)
 		(unsigned long long)line_used(&edge->world->clock, &edge->top->meter.line),
 		(unsigned long long)edge->seq);
 	edge->over = true;
-	edge->top->bank.watch = NULL;
+	bank_watch(&edge->top->bank, NULL);
 }
 
 static struct sink *
@@ -222,7 +222,7 @@ begin(struct edge *edge)
 	}
 	edge_bytes_free(&image);
 	if (!edge->over)
-		edge->top->bank.watch = &edge->refusals;
+		bank_watch(&edge->top->bank, &edge->refusals);
 }
 
 /* --- steps --------------------------------------------------------------------------------- */
@@ -432,7 +432,7 @@ end(struct edge *edge)
 	sink_u8(sink, error == 0);
 	sink_put(sink, hash, sizeof hash);
 	edge->over = true;
-	edge->top->bank.watch = NULL;
+	bank_watch(&edge->top->bank, NULL);
 }
 
 static bool

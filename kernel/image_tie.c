@@ -265,11 +265,11 @@ put_meter_body(struct image_out *out, const struct meter *meter)
 }
 
 static void
-put_bank_body(struct image_out *out, const struct bank *bank)
+put_bank_body(struct image_out *out, struct bank *bank)
 {
 	sink_u64(out->sink, bank->limit);
 	sink_u64(out->sink, bank->own);
-	sink_u64(out->sink, bank->peak);
+	sink_u64(out->sink, bank_peak(bank));
 }
 
 static void

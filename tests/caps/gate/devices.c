@@ -323,7 +323,7 @@ Test(cut, closes_what_was_opened_in_pieces)
 
 	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {OPEN_READ}, TEXT("f"),
 			     .receive = {K1 + 1}), SAYS_OK);
-	used = b->bank.used;
+	used = bank_used(&b->bank);
 	tell(a, COMMAND_CALL, K3, DO_grant_cut, &(const struct order){0});
 	domain_start(a);
 	while (a->state == DOMAIN_READY)
@@ -336,7 +336,7 @@ Test(cut, closes_what_was_opened_in_pieces)
 	}
 	let_go_on();
 	cr_assert_eq(handles_open(), before + 1 - MANY, "the host's, and what another key opened");
-	cr_assert_eq(b->bank.used, used, "what it holds is not told");
+	cr_assert_eq(bank_used(&b->bank), used, "what it holds is not told");
 	cr_assert_eq(ask(&t, b, K4, DO_file_read, .word = {0, 5}), SAYS_REVOKED);
 	cr_assert_eq(ask(&t, a, K1 + 1, DO_file_read, .word = {0, 5}), SAYS_OK);
 	heard_text("hello");
