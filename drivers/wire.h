@@ -31,6 +31,14 @@
  * Wake-ups. Slots 0 and 1 of the ring's file table are eventfds. The worker
  * wakes the broker by a ring WRITE to slot 0, and learns of replies by a
  * multishot POLL_ADD on slot 1: so its one system call is io_uring_enter.
+ * Without io_uring (`ringless`) the one descriptor of the worker is the broker's
+ * eventfd, which it writes, and it waits by futex on `at.turns`, which the broker
+ * advances whenever it has taken messages or given replies.
+ *
+ * Some asks wait at the broker for what they ask for, all of reading, writing,
+ * polling and sleeping where there is no ring. At most WIRE_ASKS are unanswered
+ * at once; WIRE_CANCEL ends one early. Pokes and cuts leave room for as many
+ * answers.
  *
  * A handle is a slot number of the ring; directories, and files that the broker
  * reads and writes itself, have a number and an empty slot. After a broker cut
@@ -49,7 +57,7 @@ enum {
 	WIRE_VERSION = 1,
 
 	/* Descriptors of the worker when it begins; broker_pass() adds more. */
-	WIRE_FD_RING = 3,
+	WIRE_FD_RING = 3, /* ringless: the broker's eventfd */
 	WIRE_FD_SHARED = 4,
 	WIRE_FD_STORE = 5,
 	WIRE_FD_BROKER = 6, /* a pidfd: readable when the broker is gone */
@@ -61,7 +69,8 @@ enum {
 	WIRE_SLOT_FIRST = 2,  /* the first handle */
 
 	WIRE_REQUESTS = 64,   /* powers of two */
-	WIRE_REPLIES = 128,   /* at least WIRE_REQUESTS and some pokes */
+	WIRE_ASKS = 512,      /* not yet answered */
+	WIRE_REPLIES = 1024,  /* twice WIRE_ASKS: answers, and pokes and cuts */
 	WIRE_GRANTS = 256,
 	WIRE_TEXT_BYTES = 2 * DEVICE_PATH_MAX,
 	WIRE_TRAIL_BYTES = 16 << 10,
@@ -81,6 +90,7 @@ enum wire_request_kind {
 	WIRE_END,        /* `length` bytes of result record are at record_at */
 	WIRE_READY,      /* the walls are up */
 	WIRE_OBEYED,     /* the order `tag` is done: `length` bytes of answer are at obeyed_at */
+	WIRE_CANCEL,     /* the WIRE_DEVICE with this tag is to end soon */
 };
 
 enum wire_reply_kind {
@@ -96,7 +106,7 @@ struct wire_request {
 	uint32_t tag;     /* the worker's own; comes back */
 	uint32_t op, flags, handle, handle2;
 	uint64_t offset, length;
-	uint64_t access_ns, modify_ns;
+	uint64_t access_ns, modify_ns, timeout_ns;
 	uint32_t piece;   /* offset in staging of where data goes or lies */
 	uint32_t bytes;   /* of it */
 	uint32_t path_bytes, path2_bytes; /* in text, one after the other */
@@ -118,7 +128,8 @@ enum wire_mode {
 	WIRE_MODE_DIRECTORY = 1 << 2,
 	WIRE_MODE_REGULAR = 1 << 3, /* never waits: no poll before a read */
 	WIRE_MODE_SLOW = 1 << 4,    /* on FUSE: reads hold up whoever submits them */
-	WIRE_MODE_BROKERED = 1 << 5, /* no slot: the broker reads and writes it */
+	WIRE_MODE_BROKERED = 1 << 5, /* no slot: the broker reads and writes it; all, ringless */
+	WIRE_MODE_SOCKET = 1 << 6,   /* how the broker does that */
 };
 
 struct wire_grant {
@@ -135,6 +146,7 @@ struct wire_positions {
 	_Alignas(64) _Atomic uint32_t requests_put; /* worker */
 	_Alignas(64) _Atomic uint32_t requests_got; /* broker */
 	_Alignas(64) _Atomic uint32_t replies_put;  /* broker */
+	_Atomic uint32_t turns;			    /* broker: a futex */
 	_Alignas(64) _Atomic uint32_t replies_got;  /* worker */
 };
 
@@ -156,6 +168,7 @@ struct wire_start {
 	uint64_t ops;           /* bit n: operation n may be submitted */
 	uint32_t grants_count;
 	uint32_t passed_count;
+	uint32_t ringless;      /* 1: the broker performs all */
 	struct wire_ring ring;
 	struct wire_positions at;
 };

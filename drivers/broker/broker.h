@@ -40,9 +40,11 @@ struct broker;
 struct broker_config {
 	uint32_t handles_max;  /* 0: 1024; bounded by RLIMIT_NOFILE */
 	uint64_t store_bytes;  /* size of the page store; 0: none */
+	bool ringless;         /* no io_uring: the broker itself reads and writes; slower */
 };
 
-/* -ENOSYS or -EPERM: no io_uring here; the report says what to do. */
+/* -ENOSYS or -EPERM: no io_uring here; the report says what to do; `ringless`
+ * does without. */
 int broker_new(const struct broker_config *config, struct report *report,
 	struct broker **ret_broker);
 /* Ends the worker if it still lives. NULL is fine. */

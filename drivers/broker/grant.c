@@ -52,15 +52,18 @@ opens_again(int fd, const struct stat *stat)
  * So a descriptor that allows more is opened again with less. Takes *fd and
  * gives another; left as it is where that cannot be (a socket). */
 static int
-narrow(int *fd, uint32_t rights, const struct stat *stat, int flags)
+narrow(const struct broker *broker, int *fd, uint32_t rights, const struct stat *stat, int flags)
 {
+	/* A broker that writes to a terminal itself must not wait there. */
+	const bool unwaiting = broker->ringless && isatty(*fd);
 	char self[32];
 	int less;
 
-	if ((flags & O_ACCMODE) == access_of(rights) || !opens_again(*fd, stat))
+	if (((flags & O_ACCMODE) == access_of(rights) && !unwaiting) || !opens_again(*fd, stat))
 		return 0;
 	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", *fd);
-	less = open(self, access_of(rights) | (flags & O_APPEND) | O_NOCTTY | O_CLOEXEC);
+	less = open(self, access_of(rights) | (flags & O_APPEND) | O_NOCTTY | O_CLOEXEC |
+				  (unwaiting ? O_NONBLOCK : 0));
 	if (less < 0)
 		return S_ISREG(stat->st_mode) ? -errno : 0;
 	if (S_ISREG(stat->st_mode))
@@ -73,7 +76,7 @@ narrow(int *fd, uint32_t rights, const struct stat *stat, int flags)
 /* Makes the descriptor fit the rights: what it cannot do is refused now, not
  * found out by the guest later; what it can do besides is taken away. */
 static int
-fd_fit(int *fd, uint32_t rights, const struct stat *stat, struct report *report)
+fd_fit(const struct broker *broker, int *fd, uint32_t rights, const struct stat *stat, struct report *report)
 {
 	const int flags = fcntl(*fd, F_GETFL);
 	const int access = flags & O_ACCMODE;
@@ -91,7 +94,7 @@ fd_fit(int *fd, uint32_t rights, const struct stat *stat, struct report *report)
 			report, UINT64_MAX, "writing is granted on what was opened only to read");
 		return -EACCES;
 	}
-	error = narrow(fd, rights, stat, flags);
+	error = narrow(broker, fd, rights, stat, flags);
 	if (error) {
 		report_say(report, UINT64_MAX,
 			"opened for more than is granted, and opening it with less: %s",
@@ -171,6 +174,7 @@ grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type
 	} else {
 		*grant = (struct grant){.slow = slow_of(fd)};
 		mode |= grant->slow;
+		mode |= handle_mode(broker, mode);
 		*wire = (struct wire_grant){
 			.id = before.wire.id ? before.wire.id + WIRE_GRANTS : index + 1,
 			.rights = rights, .mode = mode, .type = type};
@@ -229,7 +233,7 @@ broker_grant_file(struct broker *broker, int fd, uint32_t rights, struct report 
 		(void)close(fd);
 		return -EINVAL;
 	}
-	error = fd_fit(&fd, rights, &stat, report);
+	error = fd_fit(broker, &fd, rights, &stat, report);
 	if (error) {
 		(void)close(fd);
 		return error;
@@ -250,14 +254,15 @@ broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct repor
 	if (error)
 		report_say(report, UINT64_MAX, "not a stream: %s", strerror(-error));
 	else
-		error = fd_fit(&fd, rights, &stat, report);
+		error = fd_fit(broker, &fd, rights, &stat, report);
 	if (error) {
 		(void)close(fd);
 		return error;
 	}
 	return grant_make(broker, fd, rights, type_of(stat.st_mode),
 		(uint8_t)(mode_of(rights) |
-			  (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR | brokered_of(rights) : 0)),
+			  (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR | brokered_of(rights) : 0) |
+			  (S_ISSOCK(stat.st_mode) ? WIRE_MODE_SOCKET : 0)),
 		report, ret_grant);
 }
 

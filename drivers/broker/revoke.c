@@ -8,6 +8,8 @@
  *      any more, or, before 1, a file that was put there since;
  *   3. sockets are shut down, which wakes what no cancel reaches;
  *   4. what still runs is cancelled again for a second, then the worker ends.
+ * What the broker itself reads and writes needs none of it: nothing runs while
+ * this does, and who waits is answered.
  * Source: design.md section 8, containment.md 2.3; run on Linux 6.18. */
 #include <errno.h>
 #include <string.h>
@@ -92,6 +94,7 @@ handle_cut(struct broker *broker, uint32_t number)
 	struct broker_handle *handle = &broker->handles[number];
 	const struct wire_reply reply = {.kind = WIRE_CUT, .tag = number};
 
+	waits_end(broker, number, DEVICE_EREVOKED);
 	(void)close(handle->fd);
 	broker_listing_free(broker, handle->listing);
 	broker->grants[handle->grant].counts.handles--;

@@ -79,7 +79,7 @@ child(struct broker *broker, const struct broker_spawn *spawn, int exe_fd, int s
 		child_fail(status_fd, error);
 	fds[0] = fds[1] = null_fd;
 	fds[2] = spawn->keep_stderr ? 2 : null_fd;
-	fds[WIRE_FD_RING] = broker->ring_fd;
+	fds[WIRE_FD_RING] = broker->ringless ? broker->broker_event : broker->ring_fd;
 	fds[WIRE_FD_SHARED] = broker->shared_fd;
 	fds[WIRE_FD_STORE] = broker->store_fd;
 	fds[WIRE_FD_BROKER] = self_fd;
