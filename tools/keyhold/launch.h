@@ -94,6 +94,9 @@ int taping_end(struct launch *launch, int status); /* and behind it; the file ha
 int taping_open(struct launch *launch);            /* replay: sizes, and the recorded end */
 int taping_verdict(struct launch *launch, int status); /* replay: was it the same? */
 
+/* The tier that tests force: --tier, or $KEYHOLD_TIER; NULL: none. */
+const char *launch_tier_forced(const struct options *options);
+
 /* inspect.c: what the worker saw, in text or JSON; the exit status. */
 int inspect_print(const struct launch *launch);
 
