@@ -13,7 +13,6 @@ static struct side side;
 static void
 begin(void)
 {
-	side_needs_ring();
 	side_open(&side);
 }
 

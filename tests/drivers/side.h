@@ -5,9 +5,7 @@
  *          side_file(&side, "a", "text"); done = side_go(&side, (struct device_request){...});
  *          side_close(&side);
  * Grants are made between side_begin() and side_ready(); side_open() is both
- * with one directory granted. Skips the test where there is no io_uring.
- *
- * With KEYHOLD_TIER=T2 in the environment there is no ring: the broker performs. */
+ * with one directory granted. Skips the test where there is no io_uring. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -28,8 +26,6 @@ struct side {
 	uint8_t data[DEVICE_PIECE_BYTES]; /* of the last side_go() */
 };
 
-bool side_is_ringless(void);
-void side_needs_ring(void); /* skips the test, by name, where there is none */
 void side_begin(struct side *side);
 void side_grant_dir(struct side *side, uint32_t rights); /* of side->path: side->dir */
 uint32_t side_grant(struct side *side, int fd, uint32_t rights); /* a stream: its handle */

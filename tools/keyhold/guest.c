@@ -212,10 +212,11 @@ read_image(struct worker *worker)
 			worker->report.text[0] ? worker->report.text : "no memory for the image");
 	worker->domain = domain;
 	if (start->flags & START_MEM_GIVEN) {
-		if (!bank_limit(&domain->bank, start->mem_bytes))
+		if (start->mem_bytes < domain->bank.used)
 			worker_refuse(worker, EXIT_USAGE, "%s: --mem %llu is less than the %llu bytes it holds",
 				start->program, (unsigned long long)start->mem_bytes,
-				(unsigned long long)bank_used(&domain->bank));
+				(unsigned long long)domain->bank.used);
+		domain->bank.limit = start->mem_bytes;
 	}
 	if (start->flags & START_EXEC)
 		make_own(worker);
@@ -330,7 +331,7 @@ tell(struct worker *worker)
 	                                          : line_left(world_clock(worker->world), &domain->meter.line);
 	record->program = text_of(worker->start.program);
 	record->steps = world_where(worker->world).steps;
-	record->storage_peak = bank_peak(&domain->bank);
+	record->storage_peak = domain->bank.peak;
 	record->storage_limit = domain->bank.limit;
 	if (worker->start.stop_after)
 		record->safepoints = store_safepoints(domain->store);
