@@ -8,8 +8,8 @@
 /* Keys that name a domain or an object are the kernel's to write. */
 #define none_image_write NULL
 #define none_image_bind  NULL
-#define none_on_cut      NULL
-#define log_on_cut       NULL
+#define none_image_under NULL
+#define log_image_under  NULL
 
 static enum order_end
 enter(struct invocation *inv)
@@ -59,7 +59,7 @@ end(struct world *world, uint8_t kind, void *body)
 
 static const struct kind kinds[] = {
 #define KIND(name, fork, image, what)                                                          \
-	{#name, FORK_##fork, image##_image_write, image##_image_bind, image##_on_cut},
+	{#name, FORK_##fork, image##_image_write, image##_image_bind, image##_image_under},
 #include "caps/kinds.def"
 #undef KIND
 };
@@ -91,6 +91,7 @@ const struct caps caps_all = {
 	.image_begin = object_image_begin,
 	.grant_name = root_grant_name,
 	.grant_find = root_grant_find,
+	.close_cut = openings_close_cut,
 	.import_tables = wasi_import_tables,
 	.personality = &wasi_personality,
 	.world_end = caps_world_end,

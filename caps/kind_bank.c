@@ -48,13 +48,13 @@ order_bank_limit(struct invocation *inv)
 enum order_end
 order_bank_status(struct invocation *inv)
 {
-	const struct bank *bank = bank_named(inv);
+	struct bank *bank = bank_named(inv);
 
 	if (!bank)
 		return gate_rc(inv, RC_VOID);
 	inv->out.words[0] = bank->limit;
-	inv->out.words[1] = bank->used;
-	inv->out.words[2] = bank->peak;
+	inv->out.words[1] = bank_used(bank);
+	inv->out.words[2] = bank_peak(bank);
 	inv->out.words[3] = bank_room(bank);
 	return gate_rc(inv, RC_OK);
 }

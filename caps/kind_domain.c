@@ -78,7 +78,7 @@ order_domain_status(struct invocation *inv)
 		stop.reason = STOP_NONE;
 	stop_message(child, stop, &inv->out);
 	inv->out.words[2] = line_used(world_clock(inv->world), &child->meter.line);
-	inv->out.words[3] = child->bank.used;
+	inv->out.words[3] = bank_used(&child->bank);
 	return gate_rc(inv, RC_OK);
 }
 

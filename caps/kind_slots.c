@@ -156,9 +156,12 @@ derive_grant(struct invocation *inv, struct key *key, const struct grant_limits 
 	struct bank *payer = &inv->domain->bank;
 	struct grant_body *body;
 	struct key cutter;
-	enum order_end end =
-		answer_object(inv, payer, KIND_grant, sizeof *body, (void **)&body, &cutter);
+	enum order_end end;
 
+	/* Its grant may have ended, and its place be another's by now. */
+	if (!key_alive(world_grants(inv->world), key))
+		return gate_rc(inv, RC_REVOKED);
+	end = answer_object(inv, payer, KIND_grant, sizeof *body, (void **)&body, &cutter);
 	if (!body)
 		return end;
 	if (!world_grant_pay(body, payer) ||

@@ -35,7 +35,7 @@ device_ready(struct invocation *inv, enum order_end *ret_end)
 		*ret_end = ORDER_DRY_GAS;
 		return false;
 	}
-	ready = opening_ready(inv->call, state, inv->key.object, &asked, &end);
+	ready = opening_ready(inv->call, state, &inv->key, &asked, &end);
 	*progress = (uint64_t)asked << 32 | (uint32_t)*progress;
 	*ret_end = ORDER_WAIT;
 	return ready || end == CALL_DONE;

@@ -97,7 +97,7 @@ opened(struct invocation *inv, struct path path, uint32_t flags)
 
 	key.object = path_join((struct path){parent->path, parent->path_bytes}, path, whole,
 			     &like.path_bytes)
-		? opening_new(state, &like)
+		? opening_new(state, &like, &inv->key)
 		: UINT32_MAX;
 	if (key.object == UINT32_MAX) {
 		world_submit_detached(inv->world, &close);

@@ -223,7 +223,8 @@ caps_root_add(struct world *world, const struct caps_root *config, struct report
 		&(struct opening){.root = state->roots_count,
 			.kind = (uint8_t)config->kind,
 			.type = type_of_kind(config->kind),
-			.handle = config->handle});
+			.handle = config->handle},
+		NULL);
 	root = opening == UINT32_MAX ? NULL
 				     : root_take(state, config->name, config->spec ? config->spec : "");
 	if (!root) {
@@ -257,7 +258,8 @@ root_missing(struct caps_state *state, const struct caps_root *config)
 	opening = opening_new(state,
 		&(struct opening){.root = state->roots_count,
 			.kind = (uint8_t)config->kind,
-			.type = type_of_kind(config->kind)});
+			.type = type_of_kind(config->kind)},
+		NULL);
 	if (opening == UINT32_MAX)
 		return -1;
 	state->openings[opening].state = OPENING_GONE;
@@ -337,7 +339,7 @@ list_drop(struct caps_state *state, const struct opening *o)
 }
 
 uint32_t
-opening_new(struct caps_state *state, const struct opening *like)
+opening_new(struct caps_state *state, const struct opening *like, const struct key *under)
 {
 	const uint64_t cost = like->payer ? heap_cost(sizeof *like) + heap_cost(like->path_bytes) : 0;
 	const bool reuse = state->openings_free != UINT32_MAX;
@@ -369,6 +371,8 @@ opening_new(struct caps_state *state, const struct opening *like)
 	*o = *like;
 	o->generation = generation;
 	o->state = OPENING_LIVE;
+	o->grant = under ? under->grant : GRANT_NONE;
+	o->grant_generation = under ? under->grant_generation : 0;
 	o->path = path;
 	if (path)
 		memcpy(path, like->path, like->path_bytes);
@@ -377,16 +381,23 @@ opening_new(struct caps_state *state, const struct opening *like)
 	return index;
 }
 
+static void
+handle_close(struct caps_state *state, const struct opening *o)
+{
+	struct device_request request = {.op = DEVICE_CLOSE, .handle = o->handle};
+
+	if (o->state == OPENING_LIVE && kind_has_handle(o->kind))
+		world_submit_detached(state->world, &request);
+}
+
 void
 opening_end(struct caps_state *state, uint32_t index)
 {
 	struct opening *o = &state->openings[index];
-	struct device_request request = {.op = DEVICE_CLOSE, .handle = o->handle};
 	const uint32_t generation = o->generation + 1;
 
 	must(CAPS1, o->state != OPENING_FREE);
-	if (o->state == OPENING_LIVE && kind_has_handle(o->kind))
-		world_submit_detached(state->world, &request);
+	handle_close(state, o);
 	if (o->payer)
 		list_drop(state, o);
 	if (o->payer)
@@ -465,9 +476,10 @@ key_use(struct caps_state *state, const struct key *key, enum kind_id kind, uint
 }
 
 bool
-opening_ready(struct call *call, struct caps_state *state, uint32_t index, uint32_t *asked,
+opening_ready(struct call *call, struct caps_state *state, const struct key *key, uint32_t *asked,
 	enum call_end *ret_end)
 {
+	const uint32_t index = key->object;
 	struct opening *o = &state->openings[index];
 	const struct root *root = &state->roots[o->root];
 	struct device_request request = {.op = DEVICE_OPEN,
@@ -481,7 +493,9 @@ opening_ready(struct call *call, struct caps_state *state, uint32_t index, uint3
 		const int64_t result = call->completion->result;
 
 		*asked = 0;
-		if (result < 0) {
+		if (result == -DEVICE_EREVOKED) {
+			/* This key was cut; whoever holds another to it may open it still. */
+		} else if (result < 0) {
 			o->state = OPENING_GONE;
 			o->error = (uint8_t)-result;
 		} else {
@@ -491,7 +505,7 @@ opening_ready(struct call *call, struct caps_state *state, uint32_t index, uint3
 		}
 		call_consume(call);
 	}
-	if (o->state == OPENING_LOST) {
+	if (o->state == OPENING_LOST && key_alive(world_grants(state->world), key)) {
 		*asked = index + 1;
 		*ret_end = call_submit(call, &request);
 		return false;
@@ -499,13 +513,39 @@ opening_ready(struct call *call, struct caps_state *state, uint32_t index, uint3
 	return o->state == OPENING_LIVE;
 }
 
+/* A guest sees nothing of it: its key is revoked either way, and the place stays
+ * paid for until its descriptor goes. A root's own handle has no grant here: it is
+ * the host's, and other grants may use it. */
+static void
+close_if_cut(struct caps_state *state, struct opening *o)
+{
+	if (o->state != OPENING_LIVE || o->grant == GRANT_NONE ||
+		grant_alive(world_grants(state->world), o->grant, o->grant_generation))
+		return;
+	handle_close(state, o);
+	o->state = OPENING_GONE;
+	o->error = DEVICE_EREVOKED;
+}
+
+bool
+openings_close_cut(struct world *world, uint32_t *at)
+{
+	struct caps_state *state = *world_caps(world);
+	const uint32_t end = state ? (uint32_t)min_u64(state->openings_count, *at + CAPS_CLOSE_PIECE) : 0;
+
+	while (*at < end)
+		close_if_cut(state, &state->openings[(*at)++]);
+	return state && *at < state->openings_count;
+}
+
 void
-root_on_cut(struct world *world, const struct key *key)
+root_image_under(struct world *world, const struct key *key)
 {
 	struct caps_state *state = caps_state(world);
-	const struct opening *o = state ? opening_kept(state, key) : NULL;
+	struct opening *o = state ? opening_kept(state, key) : NULL;
 
-	/* A root's own handle stays: it is the host's, and other grants may use it. */
-	if (o && o->path_bytes)
-		opening_end(state, key->object);
+	if (!o || o->grant == GRANT_NONE) /* a root's own */
+		return;
+	o->grant = key->grant;
+	o->grant_generation = key->grant_generation;
 }

@@ -168,15 +168,16 @@ bind_to(struct caps_state *state, struct domain *domain, uint32_t found, struct 
 	const struct root *root = &state->roots[found];
 	const uint32_t rights = root->missing ? imaged->rights : imaged->rights & root->rights;
 	struct opening *like = &imaged->like;
+	struct key under = key_to(state, root->opening, rights);
 	uint32_t opening;
 
 	if (!like->path_bytes) {
-		*ret_key = key_to(state, root->opening, rights);
+		*ret_key = under;
 		return true;
 	}
 	like->root = found;
 	like->payer = domain;
-	opening = opening_new(state, like);
+	opening = opening_new(state, like, &under);
 	if (opening == UINT32_MAX)
 		return false;
 	state->openings[opening].state = state_first;

@@ -12,6 +12,7 @@
  *
  * CAPS1    a key whose generation is not its opening's is a key to the void.
  * CAPS2    an opening that is LIVE has a handle that nobody else closes.
+ * CAPS4    a key to an opening is under the opening's grant or one below it.
  *
  * Source   design.md section 4 (derivation, images). */
 #pragma once
@@ -24,14 +25,15 @@ enum rc {
 #undef RC
 };
 
-enum { CAPS_NAME_MAX = 63, CAPS_SPEC_MAX = 4096, CAPS_ROOTS_MAX = 1024, OPENING_NONE = -1 };
+enum { CAPS_NAME_MAX = 63, CAPS_SPEC_MAX = 4096, CAPS_ROOTS_MAX = 1024, OPENING_NONE = -1,
+	CAPS_CLOSE_PIECE = 64 /* openings looked at in one step after a cut */ };
 #define OPENING_NOT UINT32_MAX
 
 enum opening_state {
 	OPENING_FREE,
 	OPENING_LIVE, /* `handle` is open */
 	OPENING_LOST, /* named by an image; opened again when it is next used */
-	OPENING_GONE, /* could not be opened again: `error` */
+	OPENING_GONE, /* could not be opened again, or was closed by a cut: `error` */
 };
 
 struct opening {
@@ -46,6 +48,7 @@ struct opening {
 	uint64_t inode;  /* the outside's; guests see a number instead */
 	char *path;      /* below the root, for opening it again; not terminated */
 	uint32_t path_bytes;
+	uint32_t grant, grant_generation; /* of the key it was opened with; GRANT_NONE: a root's own */
 	struct domain *payer; /* whose bank holds it; NULL: the world's own */
 	uint32_t next, prev;  /* among those of its payer; OPENING_NOT: none */
 };
@@ -111,8 +114,9 @@ int32_t root_missing(struct caps_state *state, const struct caps_root *config);
 int32_t root_synthetic(struct caps_state *state);
 
 /* A new opening, LIVE, path copied; charged to the payer's bank if there is
- * one. UINT32_MAX: no space. */
-uint32_t opening_new(struct caps_state *state, const struct opening *like);
+ * one. It is closed when the grant of the key it was opened with is cut; NULL: it
+ * is a root's own. UINT32_MAX: no space. */
+uint32_t opening_new(struct caps_state *state, const struct opening *like, const struct key *under);
 /* The first of a domain's openings (wasi_setup.c keeps the place); NULL: no space. */
 uint32_t *opening_list(struct domain *payer);
 /* Ends it: keys to it are void from now on; the device closes its handle. */
@@ -130,10 +134,10 @@ bool array_room(struct heap *heap, void **array, uint32_t count, uint32_t *room,
 enum rc key_use(struct caps_state *state, const struct key *key, enum kind_id kind, uint32_t rights,
 	struct opening **ret_opening);
 
-/* Sees that an opening is LIVE: true at once, or after a request of this call.
- * False: return *ret_end (CALL_WAIT), or the opening is GONE when *ret_end is
- * CALL_DONE. `asked` is the caller's: nonzero while its request is in flight. */
-bool opening_ready(struct call *call, struct caps_state *state, uint32_t index, uint32_t *asked,
+/* Sees that the key's opening is LIVE: true at once, or after a request of this call.
+ * False: return *ret_end (CALL_WAIT), or the opening is GONE, or the key was cut,
+ * when *ret_end is CALL_DONE. `asked` is the caller's: nonzero while its request is in flight. */
+bool opening_ready(struct call *call, struct caps_state *state, const struct key *key, uint32_t *asked,
 	enum call_end *ret_end);
 
 /* struct kind's columns for keys with an opening (root_image.c). */
@@ -143,7 +147,9 @@ bool log_image_bind(struct world *world, struct domain *domain, struct bytes_in 
 	struct key *ret_key);
 bool root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	struct key *ret_key);
-void root_on_cut(struct world *world, const struct key *key);
+void root_image_under(struct world *world, const struct key *key);
+/* struct caps' close_cut. */
+bool openings_close_cut(struct world *world, uint32_t *at);
 
 /* --- orders: rights are checked here, a request comes out (kind_*.c) -------- */
 

@@ -50,7 +50,7 @@ fd_free(struct wasi *wasi)
 bool
 fd_room(struct wasi *wasi, uint64_t path_bytes)
 {
-	const struct domain *domain = wasi->domain;
+	struct domain *domain = wasi->domain;
 	uint64_t bytes = heap_cost(sizeof(struct opening)) + heap_cost(path_bytes);
 	uint32_t slot = 0;
 
@@ -138,7 +138,7 @@ slot_ready(struct call *call, struct wasi *wasi, int32_t slot, enum call_end *re
 
 	if (!opening_of(wasi->state, key))
 		return true; /* the order will answer RC_VOID */
-	return opening_ready(call, wasi->state, key->object, &wasi->asked, ret_end) ||
+	return opening_ready(call, wasi->state, key, &wasi->asked, ret_end) ||
 		*ret_end == CALL_DONE;
 }
 

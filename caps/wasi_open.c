@@ -91,7 +91,7 @@ open_keep(struct wasi *wasi, const struct open *open, const struct device_comple
 
 	opened.object = path_join((struct path){parent->path, parent->path_bytes}, open->place->path,
 				path, &like.path_bytes)
-		? opening_new(wasi->state, &like)
+		? opening_new(wasi->state, &like, key)
 		: UINT32_MAX;
 	if (opened.object == UINT32_MAX) {
 		world_submit_detached(wasi->state->world, &close);

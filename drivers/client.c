@@ -92,6 +92,8 @@ request_check(struct client *client, const struct device_request *request)
 static bool
 by_broker(const struct client *client, const struct device_request *request)
 {
+	if (client->ringless)
+		return true;
 	if (request->op == DEVICE_POLL || request->op == DEVICE_SLEEP)
 		return false;
 	if (!io_op(request->op) ||
@@ -114,8 +116,7 @@ device_submit(struct device *device, const struct device_request *request)
 
 	if (!flight_left(client))
 		return -DEVICE_EAGAIN;
-	if (!refused && brokered && request->op != DEVICE_CLOSE &&
-		(client->brokered >= WIRE_REQUESTS || !message_room(client)))
+	if (!refused && brokered && request->op != DEVICE_CLOSE && !message_room_soon(client))
 		return -DEVICE_EAGAIN;
 	if (!refused && bytes && !staging_take(&client->staging, bytes + data_at, &piece))
 		return -DEVICE_EAGAIN;
@@ -151,11 +152,17 @@ device_cancel(struct device *device, uint64_t id)
 	struct client *client = (struct client *)(void *)device;
 	struct flight *flight = flight_find(client, id);
 
-	if (!flight || flight->cancelled || flight->state != FLIGHT_RING)
-		return; /* the broker answers soon; what is finished is finished */
-	flight->cancelled = true;
-	if (!flight->stopping)
-		flight_stop(client, flight);
+	if (!flight || flight->cancelled)
+		return;
+	if (flight->state == FLIGHT_BROKER) {
+		flight->cancelled = flight->cancel_due = true;
+		client->cancels_due++;
+		brokered_move(client);
+	} else if (flight->state == FLIGHT_RING) { /* what is finished is finished */
+		flight->cancelled = true;
+		if (!flight->stopping)
+			flight_stop(client, flight);
+	}
 }
 
 static bool
@@ -195,7 +202,7 @@ device_reap(struct device *device, bool wait, struct device_completion *ret_comp
 			return false;
 		}
 		if (!wait) {
-			if (entered || !(client->wake_due || ring_due(&client->ring)))
+			if (entered || !client_due(client))
 				return false;
 			client_flush(client, RING_GO_ON);
 		} else {
@@ -243,6 +250,7 @@ shared_map(struct client *client, int fd, struct report *report)
 		return -EPROTO;
 	}
 	client->start = start;
+	client->ringless = start->ringless;
 	client->requests = (struct wire_request *)(void *)(client->shared + start->requests_at);
 	client->replies = (struct wire_reply *)(void *)(client->shared + start->replies_at);
 	client->staging_base = client->shared + start->staging_at;
@@ -283,7 +291,8 @@ client_open(int ring_fd, int shared_fd, struct report *report, struct client **r
 	error = shared_map(client, shared_fd, report);
 	if (!error)
 		error = tables_make(client);
-	if (!error)
+	client->door_fd = ring_fd;
+	if (!error && !client->ringless)
 		error = ring_map(&client->ring, ring_fd, &client->start->ring, report);
 	if (error) {
 		client_free(client);
@@ -335,7 +344,7 @@ client_store_bytes(const struct client *client)
 int
 client_enable(struct client *client, struct report *report)
 {
-	const int error = ring_enable(&client->ring);
+	const int error = client->ringless ? 0 : ring_enable(&client->ring);
 
 	if (error)
 		report_say(report, UINT64_MAX, "enabling the ring: %s", strerror(-error));
@@ -418,6 +427,32 @@ client_end(struct client *client, const void *record, size_t bytes)
 	message_send(client);
 	client_flush(client, RING_GO_ON);
 	return 0;
+}
+
+const uint8_t *
+client_order(struct client *client, uint32_t *ret_bytes)
+{
+	replies_take(client);
+	*ret_bytes = client->order_bytes;
+	return client->order_out ? client->shared + client->start->order_at : NULL;
+}
+
+void
+client_obeyed(struct client *client, const void *answer, uint32_t bytes)
+{
+	struct wire_request *message;
+
+	must(WIRE2, client->order_out && bytes <= WIRE_OBEYED_BYTES);
+	client->order_out = false;
+	if (bytes)
+		memcpy(client->shared + client->start->obeyed_at, answer, bytes);
+	if (!message_wait(client))
+		return;
+	message = message_begin(client, WIRE_OBEYED);
+	message->tag = client->order;
+	message->length = bytes;
+	message_send(client);
+	client_flush(client, RING_GO_ON);
 }
 
 uint32_t

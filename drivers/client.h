@@ -59,5 +59,11 @@ void client_trail(struct client *client, const char *text, size_t bytes);
 /* The result record; waits until the broker has it. -E2BIG over 1 MiB. */
 int client_end(struct client *client, const void *record, size_t bytes);
 
+/* The order that is to be obeyed, where it lies; NULL: none. The same one until
+ * client_obeyed(), which answers it; answers longer than WIRE_OBEYED_BYTES do not
+ * exist. May wait for room. */
+const uint8_t *client_order(struct client *client, uint32_t *ret_bytes);
+void client_obeyed(struct client *client, const void *answer, uint32_t bytes);
+
 /* The poke bits since the last call; 0 when there were none. */
 uint32_t client_poked(struct client *client);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client_broker.c - messages to the broker and from it, and the one entering of
  * the kernel that carries all of it. */
+#include <errno.h>
+#include <linux/futex.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "drivers/flight.h"
 #include "kernel/base/must.h"
@@ -10,6 +15,9 @@
 /* What the eventfd of the broker is written with. Its address goes into ring
  * entries, so it outlives every client. */
 static const uint64_t one = 1;
+
+/* Together some 20 ms. */
+enum { ROOM_TRIES = 20, NAP_NS = 1000000 };
 
 bool
 message_room(const struct client *client)
@@ -62,15 +70,63 @@ flush_prepare(struct client *client)
 	}
 }
 
+/* Ringless: what must go out goes. */
+static void
+knock(struct client *client)
+{
+	if (!client->wake_due)
+		return;
+	client->wake_due = false;
+	/* EAGAIN: the counter is full, so the broker is awake. */
+	must(RING2, write(client->door_fd, &one, sizeof one) > 0 || errno == EAGAIN);
+}
+
+/* Until the broker has turned since we last looked, or the time is over. */
+static void
+sleep_on(struct client *client, const struct timespec *time)
+{
+	const long done = syscall(SYS_futex, &client->start->at.turns, FUTEX_WAIT,
+		client->turns_seen, time, NULL, 0);
+
+	must(RING2, done == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT);
+}
+
+static void
+client_nap(struct client *client)
+{
+	const struct timespec time = {.tv_nsec = NAP_NS};
+
+	knock(client);
+	sleep_on(client, &time);
+}
+
 void
 client_flush(struct client *client, enum ring_wait wait)
 {
 	/* What is said before the walls are up is heard when the worker ends. */
 	if (!client->enabled)
 		return;
+	if (client->ringless) {
+		knock(client);
+		if (wait == RING_WAIT_ONE)
+			sleep_on(client, NULL);
+		return;
+	}
 	flush_prepare(client);
 	/* Without the ring there is no way out, not even to say so: the trail. */
 	must(RING2, ring_enter(&client->ring, wait) == 0);
+}
+
+bool
+message_room_soon(struct client *client)
+{
+	for (uint32_t tries = 0; client->ringless && client->enabled && tries < ROOM_TRIES; tries++) {
+		client_drain(client);
+		if (message_room(client))
+			return true;
+		client_nap(client);
+	}
+	return message_room(client);
 }
 
 void
@@ -87,7 +143,8 @@ brokered_start(struct client *client, struct flight *flight, const struct device
 	message->length = request->length;
 	message->access_ns = request->access_ns;
 	message->modify_ns = request->modify_ns;
-	message->piece = flight->piece;
+	message->timeout_ns = request->timeout_ns;
+	message->piece = flight->piece + flight->data_at;
 	message->bytes = flight->bytes;
 	message->path_bytes = request->path_bytes;
 	message->path2_bytes = request->path2_bytes;
@@ -133,17 +190,33 @@ brokered_close(struct client *client, struct flight *flight)
 	}
 }
 
-/* Sends the closes whose handle has become idle, as far as there is room. */
+static void
+cancels_send(struct client *client)
+{
+	for (uint32_t i = 0; client->cancels_due && i < FLIGHTS && message_room(client); i++) {
+		struct flight *flight = &client->flights[i];
+
+		if (!flight->cancel_due)
+			continue;
+		flight->cancel_due = false;
+		client->cancels_due--;
+		message_begin(client, WIRE_CANCEL)->tag = i;
+		message_send(client);
+	}
+}
+
+/* Sends the cancels, and the closes whose handle has become idle, as far as there
+ * is room. */
 void
 brokered_move(struct client *client)
 {
 	struct flight **at = &client->held;
 
+	cancels_send(client);
 	while (*at) {
 		struct flight *flight = *at;
 
-		if (client->handles[flight->handle].busy || client->brokered >= WIRE_REQUESTS ||
-			!message_room(client)) {
+		if (client->handles[flight->handle].busy || !message_room(client)) {
 			at = &flight->next;
 			continue;
 		}
@@ -159,6 +232,10 @@ answer_take(struct client *client, const struct wire_reply *reply)
 
 	must(WIRE1, flight->state == FLIGHT_BROKER);
 	client->brokered--;
+	if (flight->cancel_due) { /* too late for it */
+		flight->cancel_due = false;
+		client->cancels_due--;
+	}
 	if (flight->op == DEVICE_OPEN && reply->result > 0 &&
 		reply->result < (int64_t)client->handles_count)
 		client->handles[reply->result] = (struct handle){.mode = (uint8_t)reply->mode};
@@ -185,6 +262,13 @@ replies_take(struct client *client)
 		} else if (reply->kind == WIRE_POKE) {
 			client->pokes |= reply->tag;
 			client->poke_new = true;
+		} else if (reply->kind == WIRE_ORDER) {
+			client->order = reply->tag;
+			client->order_bytes = reply->data_bytes;
+			client->order_out = true;
+			client->poke_new = true;
+		} else if (reply->kind == WIRE_GRANTED && reply->tag < client->handles_count) {
+			client->handles[reply->tag] = (struct handle){.mode = (uint8_t)reply->mode};
 		} else if (reply->kind == WIRE_CUT && client_handle(client, reply->tag)) {
 			client->handles[reply->tag].cut = true;
 		}
@@ -223,7 +307,11 @@ client_drain(struct client *client)
 	int32_t result;
 	uint32_t flags;
 
-	while (ring_take(&client->ring, &user, &result, &flags))
-		completion_take(client, user, result, flags);
+	if (client->ringless)
+		client->turns_seen = atomic_load_explicit(
+			&client->start->at.turns, memory_order_acquire);
+	else
+		while (ring_take(&client->ring, &user, &result, &flags))
+			completion_take(client, user, result, flags);
 	replies_take(client);
 }

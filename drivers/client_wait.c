@@ -29,9 +29,15 @@ breathe(void)
 static bool
 stirs(const struct client *client)
 {
-	return ring_stirs(&client->ring) ||
+	return (!client->ringless && ring_stirs(&client->ring)) ||
 	       atomic_load_explicit(&client->start->at.replies_put, memory_order_relaxed) !=
 		       client->replies_got;
+}
+
+bool
+client_due(const struct client *client)
+{
+	return client->wake_due || (!client->ringless && ring_due(&client->ring));
 }
 
 /* Did something come while we looked? */
@@ -61,6 +67,6 @@ client_wait(struct client *client)
 {
 	if (!watch(client))
 		client_flush(client, RING_WAIT_ONE);
-	else if (ring_due(&client->ring))
+	else if (client_due(client))
 		client_flush(client, RING_GO_ON);
 }

@@ -12,6 +12,9 @@
  * FLIGHT1  a flight leaves RING only when `outstanding` is 0: the ring holds no
  *          entry that names it or its piece.
  * FLIGHT2  a handle's `busy` counts the flights in RING that name it.
+ * Without a ring all but closes go to BROKER, which may keep them until they can
+ * be answered, and a cancel is a message (WIRE_CANCEL).
+ *
  * FLIGHT3  a piece belongs to exactly one flight, or is free. */
 #pragma once
 
@@ -22,6 +25,8 @@
 #include "drivers/staging.h"
 
 enum { FLIGHTS = 512, FLIGHT_NONE = UINT32_MAX, POLL_COUNT_AT = 4, POLL_LIST_AT = 8 };
+
+_Static_assert((int)FLIGHTS <= (int)WIRE_ASKS, "all may be at the broker");
 
 enum flight_state {
 	FLIGHT_FREE, FLIGHT_RING, FLIGHT_HELD, FLIGHT_BROKER, FLIGHT_FINISHED, FLIGHT_TAKEN
@@ -41,6 +46,7 @@ struct flight {
 	enum flight_phase phase;
 	bool cancelled;        /* the kernel asked for the end */
 	bool stopping;         /* entries still in the ring have been cancelled */
+	bool cancel_due;       /* in BROKER: it has not been told yet */
 	uint32_t generation;
 	uint32_t outstanding;
 	enum device_op op;
@@ -63,6 +69,9 @@ struct handle {
 struct client {
 	struct device device; /* first */
 	struct ring ring;
+	bool ringless;       /* the broker performs all: no ring, WIRE_FD_RING is its eventfd */
+	int door_fd;
+	uint32_t turns_seen; /* ringless: of the broker, before we last looked for replies */
 	uint8_t *shared;
 	uint64_t shared_bytes;
 	struct wire_start *start;
@@ -76,11 +85,14 @@ struct client {
 	struct flight *buckets[FLIGHTS];
 	struct handle *handles;
 	uint32_t handles_count;
-	uint32_t brokered; /* flights in BROKER */
+	uint32_t brokered; /* flights in BROKER: no more than FLIGHTS, so than WIRE_ASKS */
+	uint32_t cancels_due; /* of those, which the broker is to be told of */
 	uint32_t requests_put, replies_got;
 	uint32_t trail_used;
 	uint32_t pokes;    /* bits not yet told by client_poked() */
 	bool poke_new;     /* reap() has not yet returned false for them */
+	uint32_t order, order_bytes; /* the last one's serial and length ... */
+	bool order_out;    /* ... which is not obeyed yet */
 	bool wake_due;     /* the broker has not been woken for the last message */
 	bool enabled;      /* the ring takes entries */
 	bool listening;    /* the poll on our eventfd is armed */
@@ -115,18 +127,22 @@ void client_unuse(struct client *client, uint32_t number); /* one flight less on
 
 /* client_broker.c */
 bool message_room(const struct client *client);
+/* The same; ringless, where all goes that way, it is worth a short wait: the
+ * broker takes messages at once, but who is told EAGAIN waits for an answer. */
+bool message_room_soon(struct client *client);
 struct wire_request *message_begin(struct client *client, enum wire_request_kind kind);
 void message_send(struct client *client);
 void brokered_start(
 	struct client *client, struct flight *flight, const struct device_request *request);
 /* Ends what is in flight on the handle; brokered_move() then sends the close. */
 void brokered_close(struct client *client, struct flight *flight);
-void brokered_move(struct client *client);
+void brokered_move(struct client *client); /* sends closes and cancels that are due */
 void replies_take(struct client *client);
 void client_flush(struct client *client, enum ring_wait wait);
 void client_drain(struct client *client); /* takes completions and replies */
 
 /* client_wait.c */
+bool client_due(const struct client *client); /* is there something to enter the kernel for? */
 void client_wait(struct client *client); /* until something may have come */
 
 /* client_io.c: operations on slots. Results as flight_finish() takes them. */

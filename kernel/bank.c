@@ -49,22 +49,20 @@ bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes)
 		.storage = {.take = storage_take, .give = storage_give},
 		.superior = superior,
 		.limit = limit_bytes,
+		.root = superior ? superior->root : bank,
+		.above = UINT64_MAX,
 		.object = OBJECT_NONE,
 		.objects = OBJECT_NONE,
 	};
-	if (!superior)
+	if (superior) {
+		link_bank(bank, superior);
 		return;
-	link_bank(bank, superior);
+	}
+	bank->finger = bank;
+	bank->on = true;
 }
 
-void
-bank_done(struct bank *bank)
-{
-	must(BANK3, !bank->first && bank->objects == OBJECT_NONE);
-	bank_give(bank, bank->own);
-	unlink_bank(bank);
-	*bank = (struct bank){0};
-}
+/* --- the finger ----------------------------------------------------------------- */
 
 static uint64_t
 own_room(const struct bank *bank)
@@ -72,37 +70,162 @@ own_room(const struct bank *bank)
 	return bank->limit > bank->used ? bank->limit - bank->used : 0;
 }
 
-/* How much of so many bytes it and all above it have; perhaps more than that. */
+/* The least room of all above one on the path: what it has not told counts. */
 static uint64_t
-room_for(const struct bank *bank, uint64_t bytes)
+above_room(const struct bank *bank)
 {
-	uint64_t room = own_room(bank), above = UINT64_MAX;
+	return bank->superior ? bank->above - bank->most + bank->drop : UINT64_MAX;
+}
 
-	for (; !bank->watch && bank->superior; bank = bank->superior)
-		room = min_u64(room, own_room(bank->superior));
-	if (!bank->watch || (bytes < UINT64_MAX && bytes > room))
-		return room;
-	for (const struct bank *at = bank->superior; at; at = at->superior)
-		above = min_u64(above, own_room(at));
-	return min_u64(room, bank->watch->above(bank->watch, above, min_u64(bytes, room)));
+/* So much was used more at most, and then less again: nobody above knows yet. */
+static void
+not_told(struct bank *bank, uint64_t most, uint64_t drop)
+{
+	if (most > bank->drop) {
+		bank->most += most - bank->drop;
+		bank->drop = drop;
+	} else {
+		bank->drop = bank->drop - most + drop;
+	}
+}
+
+static void
+step_up(struct bank *root)
+{
+	struct bank *bank = root->finger, *superior = bank->superior;
+
+	superior->peak = max_u64(superior->peak, superior->used + bank->most);
+	superior->used += bank->most - bank->drop;
+	if (superior != root)
+		not_told(superior, bank->most, bank->drop);
+	bank->on = false;
+	bank->most = bank->drop = 0;
+	root->finger = superior;
+}
+
+static void
+step_down(struct bank *root, struct bank *bank)
+{
+	bank->above = min_u64(above_room(root->finger), own_room(root->finger));
+	bank->on = true;
+	root->finger = bank;
+}
+
+static void
+point_at(struct bank *bank)
+{
+	struct bank *root = bank->root, *common = bank, *way = NULL;
+
+	if (root->finger == bank)
+		return;
+	for (; !common->on; common = common->superior) {
+		common->way = way;
+		way = common;
+	}
+	while (root->finger != common)
+		step_up(root);
+	for (; way; way = way->way)
+		step_down(root, way);
+}
+
+/* Bytes more, or less, at the finger. */
+static void
+use_more(struct bank *bank, uint64_t bytes)
+{
+	bank->used += bytes;
+	bank->peak = max_u64(bank->peak, bank->used);
+	if (bank->superior)
+		not_told(bank, bytes, 0);
+}
+
+static void
+use_less(struct bank *bank, uint64_t bytes)
+{
+	must(BANK1, bytes <= bank->used);
+	bank->used -= bytes;
+	if (bank->superior)
+		bank->drop += bytes;
+}
+
+/* --- taking and giving ----------------------------------------------------------- */
+
+void
+bank_done(struct bank *bank)
+{
+	must(BANK3, !bank->first && bank->objects == OBJECT_NONE);
+	bank_watch(bank, NULL);
+	bank_give(bank, bank->own);
+	if (bank->superior)
+		point_at(bank->superior);
+	unlink_bank(bank);
+	*bank = (struct bank){0};
+}
+
+void
+bank_watch(struct bank *bank, uint32_t *counter)
+{
+	bank->root->watches += (counter != NULL) - (bank->watch != NULL);
+	bank->watch = counter;
+}
+
+/* Is it one above a watched bank that has not so much? */
+static void
+count_refusal(struct bank *bank, uint64_t bytes)
+{
+	if (!bank->root->watches)
+		return;
+	point_at(bank->root); /* now all know what they have used */
+	while (!bank->watch) {
+		if (own_room(bank) < bytes || !bank->superior)
+			return;
+		bank = bank->superior;
+	}
+	if (own_room(bank) >= bytes)
+		++*bank->watch;
+}
+
+static uint64_t
+room_of(struct bank *bank)
+{
+	point_at(bank);
+	return min_u64(own_room(bank), above_room(bank));
 }
 
 uint64_t
-bank_room(const struct bank *bank)
+bank_room(struct bank *bank)
 {
-	return room_for(bank, UINT64_MAX);
+	const uint64_t room = room_of(bank);
+
+	if (room < UINT64_MAX)
+		count_refusal(bank, room + 1);
+	return room;
+}
+
+uint64_t
+bank_used(struct bank *bank)
+{
+	if (bank->on)
+		point_at(bank);
+	return bank->used;
+}
+
+uint64_t
+bank_peak(struct bank *bank)
+{
+	if (bank->on)
+		point_at(bank);
+	return bank->peak;
 }
 
 bool
 bank_take(struct bank *bank, uint64_t bytes)
 {
-	if (bytes > room_for(bank, bytes))
+	if (bytes > room_of(bank)) {
+		count_refusal(bank, bytes);
 		return false;
-	bank->own += bytes;
-	for (; bank; bank = bank->superior) {
-		bank->used += bytes;
-		bank->peak = max_u64(bank->peak, bank->used);
 	}
+	bank->own += bytes;
+	use_more(bank, bytes);
 	return true;
 }
 
@@ -110,17 +233,17 @@ void
 bank_give(struct bank *bank, uint64_t bytes)
 {
 	must(BANK3, bytes <= bank->own);
+	if (!bytes)
+		return;
+	point_at(bank);
 	bank->own -= bytes;
-	for (; bank; bank = bank->superior) {
-		must(BANK1, bytes <= bank->used);
-		bank->used -= bytes;
-	}
+	use_less(bank, bytes);
 }
 
 bool
 bank_limit(struct bank *bank, uint64_t limit_bytes)
 {
-	if (limit_bytes < bank->used)
+	if (limit_bytes < bank_used(bank))
 		return false;
 	bank->limit = limit_bytes;
 	return true;
@@ -155,24 +278,23 @@ bank_walk_own(const struct bank *bank, const struct bank *root)
 	}
 }
 
+/* Those above both have a moment of less, and then as much as before. */
 bool
 bank_move(struct bank *bank, struct bank *superior)
 {
 	struct bank *was = bank->superior;
+	const uint64_t bytes = bank_used(bank);
 
-	for (struct bank *at = was; at; at = at->superior)
-		at->used -= bank->used;
-	if (bank_room(superior) < bank->used) {
-		for (struct bank *at = was; at; at = at->superior)
-			at->used += bank->used;
+	point_at(was); /* what moves is not on the path */
+	use_less(was, bytes);
+	if (bank_room(superior) < bytes) {
+		point_at(was);
+		use_more(was, bytes);
 		return false;
 	}
 	unlink_bank(bank);
 	link_bank(bank, superior);
-	for (struct bank *at = superior; at; at = at->superior) {
-		at->used += bank->used;
-		at->peak = max_u64(at->peak, at->used);
-	}
+	use_more(superior, bytes);
 	return true;
 }
 
@@ -186,13 +308,24 @@ bank_tenant(const struct bank *root)
 }
 
 void
-bank_check(const struct bank *root)
+bank_check(struct bank *root)
 {
+	uint64_t on = 1, way = 1;
+
+	for (const struct bank *at = root->finger; at != root; at = at->superior) {
+		must(BANK4, at->on);
+		way++;
+	}
+	for (const struct bank *at = walk_next(root, root); at; at = walk_next(at, root))
+		on += at->on;
+	must(BANK4, on == way && root->on && root->root == root);
+	point_at(root);
 	for (const struct bank *bank = root; bank; bank = walk_next(bank, root)) {
 		uint64_t sum = bank->own;
 
+		must(BANK4, bank == root || (!bank->on && !bank->most && !bank->drop));
 		for (const struct bank *below = bank->first; below; below = below->next) {
-			must(BANK1, below->superior == bank);
+			must(BANK1, below->superior == bank && below->root == root);
 			must(BANK1, add_fits(&sum, sum, below->used));
 		}
 		must(BANK1, sum == bank->used);

@@ -11,6 +11,27 @@
  * BANK2    peak >= used.
  * BANK3    a bank gives back no more than it took itself, and ends when no
  *          bank is below it.
+ * BANK4    the banks with `on` are those from the root down to root->finger.
+ *
+ * What a bank takes all above it have used, too; nobody walks there. The path
+ * from the root to the bank that took last, its *finger*, is on:
+ *
+ *      root ----- a ----- b ----- c ----- finger
+ *               |<- what b has ->|
+ *                  not told
+ *
+ * Each bank on the path keeps, when the next below it is stepped on, the least
+ * room of all above (`above`), and what it has taken since without telling those
+ * above: as they are all told the same later, that is two numbers. `most` is how
+ * far their use was at most above what they know of, `drop` how far it has come
+ * down since. A take and a give at the finger are a few sums. Going up a step tells
+ * the superior its use and its peak to the byte, and the superior has the rest to
+ * tell; going down a step is one minimum. So what costs is the way between two
+ * banks that take by turns, as it does between two lines (line.h), and a domain
+ * that makes another is one step from it, however deep both are.
+ *
+ * `used` and `peak` of a bank on the path but the finger are behind: ask
+ * bank_used() and bank_peak(). Where the finger is changes no answer.
  *
  * Source   design.md section 5 (Bank); KeyKOS sb.h: limits are limits, not
  *          deposits; over-commit is allowed. */
@@ -24,22 +45,21 @@
 
 struct domain;
 
-/* Who hears how much room the banks above a watched one have for so many bytes, and
- * may say otherwise (kernel/edge.h). */
-struct bank_watch {
-	uint64_t (*above)(struct bank_watch *watch, uint64_t room, uint64_t bytes);
-};
-
 #define BANK_NO_LIMIT UINT64_MAX
 
 struct bank {
 	struct storage storage; /* first: the engine's view of this bank */
 	struct bank *superior;
 	struct bank *first, *next, *prev; /* those below it, and its place among them */
+	struct bank *root, *finger;       /* finger: the root's */
+	struct bank *way;                 /* the next below, while the finger comes down */
+	bool on;
+	uint64_t above, most, drop;       /* while on: see above */
 	uint64_t limit, own, used, peak;  /* bytes */
 	struct domain *owner; /* whose private bank it is; NULL: it stands alone */
 	uint32_t object;      /* keys to it name this; OBJECT_NONE: none */
-	struct bank_watch *watch; /* NULL: those above are believed */
+	uint32_t *watch;      /* bank_watch()'s */
+	uint32_t watches;     /* the root's: how many banks are watched */
 	uint32_t objects;     /* the first of what it paid for; OBJECT_NONE: nothing */
 };
 
@@ -47,7 +67,11 @@ void bank_init(struct bank *bank, struct bank *superior, uint64_t limit_bytes);
 void bank_done(struct bank *bank); /* gives what it still holds back to those above */
 bool bank_take(struct bank *bank, uint64_t bytes); /* all banks up, or none */
 void bank_give(struct bank *bank, uint64_t bytes);
-uint64_t bank_room(const struct bank *bank); /* what take() could take now */
+uint64_t bank_room(struct bank *bank); /* what take() could take now */
+uint64_t bank_used(struct bank *bank);
+uint64_t bank_peak(struct bank *bank);
+/* Counts from now on what banks above it refuse it and those below; NULL: no more. */
+void bank_watch(struct bank *bank, uint32_t *counter);
 /* A new limit; false (nothing changed) below what is used now. */
 bool bank_limit(struct bank *bank, uint64_t limit_bytes);
 /* The next standing bank of a walk below `root` that stays out of domains' own. */
@@ -56,4 +80,4 @@ const struct bank *bank_walk_own(const struct bank *bank, const struct bank *roo
 bool bank_move(struct bank *bank, struct bank *superior);
 /* A domain whose bank is below this one; NULL: none. */
 struct domain *bank_tenant(const struct bank *root);
-void bank_check(const struct bank *root); /* must() */
+void bank_check(struct bank *root); /* must() */

@@ -240,9 +240,7 @@ domain_pending(struct domain *domain)
 void
 request_revoked(struct domain *domain)
 {
-	struct world *world = domain->world;
-	struct requests *requests = &world->requests;
-	const bool before = world->edge && edge_revokes(domain);
+	struct requests *requests = &domain->world->requests;
 
 	gate_wait_end(domain);
 	requests_orphan(requests, domain->request);
@@ -251,6 +249,4 @@ request_revoked(struct domain *domain)
 	domain->completed = true;
 	domain->completion = (struct device_completion){.result = -DEVICE_EREVOKED};
 	tree_wake(domain);
-	if (world->edge)
-		edge_leave(world, before);
 }

@@ -155,7 +155,7 @@ flags_of(const struct image_out *out, const struct domain *domain)
 }
 
 static void
-write_accounts(const struct domain *domain, struct sink *sink)
+write_accounts(struct domain *domain, struct sink *sink)
 {
 	const struct clock_gas *clock = &domain->world->clock;
 	const struct line *line = &domain->meter.line;
@@ -166,7 +166,7 @@ write_accounts(const struct domain *domain, struct sink *sink)
 	sink_u64(sink, line->rate);
 	sink_u64(sink, domain->bank.limit);
 	sink_u64(sink, domain->bank.own);
-	sink_u64(sink, domain->bank.peak);
+	sink_u64(sink, bank_peak(&domain->bank));
 	sink_u64(sink, domain->gas_guest);
 	sink_u64(sink, domain->gas_host);
 	sink_u64(sink, domain->slice_left);

@@ -57,8 +57,9 @@ enum { IMAGE_NOWHERE = UINT32_MAX };
  * outside. */
 enum image_where { IMAGE_OUTSIDE, IMAGE_OF_DOMAIN, IMAGE_OF_OBJECT };
 
-/* How a key is named. */
-enum image_key { IMAGE_KEY_SAID, IMAGE_KEY_DOMAIN, IMAGE_KEY_OBJECT };
+/* How a key is named. GONE: it was the host's and is cut by somebody outside; nothing
+ * is said of it but that what was opened with it is not here. */
+enum image_key { IMAGE_KEY_SAID, IMAGE_KEY_DOMAIN, IMAGE_KEY_OBJECT, IMAGE_KEY_GONE };
 
 static const uint8_t image_magic[8] = {'K', 'E', 'Y', 'H', 'I', 'M', 'G', '\n'};
 

@@ -127,6 +127,10 @@ image_get_key(struct image *image, struct domain *domain, struct key *ret_key)
 	int error;
 
 	*ret_key = (struct key){0};
+	if (kind && by == IMAGE_KEY_GONE && kind->image_write && !image->in.bad) {
+		image->holes++;
+		return 0;
+	}
 	if (!kind || number == KEY_VOID || image->in.bad)
 		return image_bad_at(image, start, "a key of a kind that is not known here");
 	if (by == IMAGE_KEY_SAID && kind->image_write)
@@ -135,7 +139,11 @@ image_get_key(struct image *image, struct domain *domain, struct key *ret_key)
 		error = get_placed(image, number, (enum image_key)by, ret_key);
 	else
 		error = image_bad_at(image, start, "a key named as its kind is not");
-	return error ? error : get_attenuations(image, (enum image_key)by, ret_key);
+	if (!error)
+		error = get_attenuations(image, (enum image_key)by, ret_key);
+	if (!error && kind->image_under && !key_is_void(ret_key))
+		kind->image_under(image->world, ret_key);
+	return error;
 }
 
 /* Keys of a table with `room` places. */

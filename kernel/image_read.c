@@ -472,7 +472,7 @@ check_banks(struct image *image)
 				(unsigned long long)owner->own, (unsigned long long)bank->own);
 			return -EINVAL;
 		}
-		bank->peak = max_u64(owner->peak, bank->used);
+		bank->peak = max_u64(owner->peak, bank_used(bank));
 	}
 	return 0;
 }

@@ -265,11 +265,11 @@ put_meter_body(struct image_out *out, const struct meter *meter)
 }
 
 static void
-put_bank_body(struct image_out *out, const struct bank *bank)
+put_bank_body(struct image_out *out, struct bank *bank)
 {
 	sink_u64(out->sink, bank->limit);
 	sink_u64(out->sink, bank->own);
-	sink_u64(out->sink, bank->peak);
+	sink_u64(out->sink, bank_peak(bank));
 }
 
 static void
@@ -348,14 +348,16 @@ place_of(struct image_out *out, const struct key *key, enum image_key by)
 
 /* Kind by name, how it is named, that, and what was narrowed since. */
 static void
-put_key(struct image_out *out, const struct key *key)
+put_key(struct image_out *out, const struct key *key, bool gone)
 {
 	const struct kind *kind = &out->world->config.caps->kinds[key->kind];
 	const enum image_key by = named_by(out->world, key);
 	struct sink counted = {.put = count_put};
 
 	sink_text(out->sink, kind->name, (uint32_t)strlen(kind->name));
-	sink_u8(out->sink, (uint8_t)by);
+	sink_u8(out->sink, (uint8_t)(gone ? IMAGE_KEY_GONE : by));
+	if (gone)
+		return;
 	if (by == IMAGE_KEY_SAID) {
 		kind->image_write(out->world, key, &counted);
 		sink_u32(out->sink, (uint32_t)counted.bytes);
@@ -396,20 +398,29 @@ is_gone(struct image_out *out, const struct key *key)
 		!grant_alive(grants, key->grant, key->grant_generation);
 }
 
+/* Is there anything to say? A domain pays for what it opened with a key of the
+ * host's, so its reader has to hear of one that is gone. */
+static bool
+is_put(struct image_out *out, const struct key *key)
+{
+	return !key_is_void(key) &&
+		(named_by(out->world, key) == IMAGE_KEY_SAID || !is_gone(out, key));
+}
+
 static void
 put_slots(struct image_out *out, const struct key *keys, uint32_t count)
 {
 	uint32_t held = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		held += !is_gone(out, &keys[i]);
+		held += is_put(out, &keys[i]);
 	sink_u32(out->sink, count);
 	sink_u32(out->sink, held);
 	for (uint32_t i = 0; i < count; i++) {
-		if (is_gone(out, &keys[i]))
+		if (!is_put(out, &keys[i]))
 			continue;
 		sink_u32(out->sink, i);
-		put_key(out, &keys[i]);
+		put_key(out, &keys[i], is_gone(out, &keys[i]));
 	}
 }
 

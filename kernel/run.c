@@ -313,7 +313,16 @@ step(struct world *world, struct domain *domain)
 		;
 	world->busy--;
 	gate_settle(world);
+	if (world->closing)
+		world_close_piece(world);
 	wake_stalled(world);
+}
+
+void
+world_step_closing(struct world *world)
+{
+	world->steps++;
+	world_close_piece(world);
 }
 
 void
@@ -380,6 +389,8 @@ world_run(struct world *world, struct domain *domain, bool wait)
 		ask_device(world);
 		if (world->ready.head)
 			world_step(world, world->ready.head);
+		else if (world->closing)
+			world_step_closing(world);
 		else if (!world->requests.in_flight)
 			stand_still(world, domain);
 		else if (!wait || !world_take_completion(world, true))

@@ -521,7 +521,6 @@ world_grant(struct world *world, struct key *key, const struct grant_limits *lim
 	grant->tokens_at = world->clock.now;
 	grant->limited |= limits->uses != UINT64_MAX || limits->bytes != UINT64_MAX ||
 		limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
-	world->grants.timed |= limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
 	key->grant = index;
 	key->grant_generation = grant->generation;
 	return index;
@@ -531,5 +530,23 @@ uint32_t
 world_cut(struct world *world, uint32_t grant)
 {
 	grant_cut(&world->grants, grant);
+	if (world->closing)
+		world->close_again = true;
+	world->closing = true;
 	return gate_cut(world, grant);
+}
+
+/* One walk over all that is open serves every cut made before it began; one that
+ * comes while it is under way makes another, so whoever cuts at every step cannot
+ * keep it at its beginning. */
+void
+world_close_piece(struct world *world)
+{
+	const struct caps *caps = world->config.caps;
+
+	if (caps && caps->close_cut && caps->close_cut(world, &world->close_at))
+		return;
+	world->close_at = 0;
+	world->closing = world->close_again;
+	world->close_again = false;
 }

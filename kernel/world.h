@@ -86,8 +86,8 @@ struct kind {
 	void (*image_write)(struct world *world, const struct key *key, struct sink *sink);
 	bool (*image_bind)(struct world *world, struct domain *domain, struct bytes_in *in,
 		struct key *ret_key);
-	/* A key of this kind was cut: close what was opened under it. */
-	void (*on_cut)(struct world *world, const struct key *key);
+	/* The key that was bound is under this grant, and not its root's own. May be NULL. */
+	void (*image_under)(struct world *world, const struct key *key);
 };
 
 /* A personality keeps state per domain (WASI's descriptors): made with the
@@ -123,6 +123,10 @@ struct caps { /* caps/caps.c: const struct caps caps_all */
 	 * not given here. */
 	const char *(*grant_name)(struct world *world, uint32_t grant);
 	uint32_t (*grant_find)(struct world *world, const char *name, uint32_t bytes);
+	/* Something was cut: looks at a bounded piece of what is open, from *at on, and
+	 * closes what was opened under a grant that is dead. false: that was the last
+	 * piece. No guest can tell whether it was done. May be NULL. */
+	bool (*close_cut)(struct world *world, uint32_t *at);
 	const struct import_def *const *import_tables; /* NULL-terminated; each ends with a NULL name */
 	const struct personality *personality;
 	/* Frees what caps put under world_caps(); before the world's heap goes. May be NULL. */

@@ -55,6 +55,8 @@ struct world {
 	struct queue ready, stalled;
 	const struct import_def **imports;
 	uint32_t imports_count;
+	bool closing, close_again; /* a cut's closing is under way; another cut came since */
+	uint32_t close_at;         /* caps' place in it */
 	uint64_t steps; /* made; replay finds its place by it */
 	uint64_t ask_at; /* the step before which the device is asked again */
 	void *caps_state;
@@ -74,6 +76,8 @@ void world_unplace(struct domain *domain);
  * is known with another type only. */
 uint32_t world_import(const struct world *world, const struct import *import,
 	const struct functype *type, bool *ret_other);
+/* A piece of what cuts left open is closed. */
+void world_close_piece(struct world *world);
 
 /* run.c */
 void domain_ready(struct domain *domain);
@@ -84,6 +88,9 @@ bool stop_is_final(const struct stop *stop);
 bool world_take_completion(struct world *world, bool wait);
 /* Runs the domain for a slice at most. */
 void world_step(struct world *world, struct domain *domain);
+/* Nobody is ready and a cut's closing is under way: a step of the world's own, counted,
+ * so that a replay has its requests and completions in the same order. */
+void world_step_closing(struct world *world);
 
 /* call.c */
 /* The import call that the store stands at: answers it, or says how it stopped. */

@@ -49,7 +49,7 @@ begin(const struct walls_plan *plan, struct walls_state *state, struct report *r
 	struct stat tasks;
 
 	memset(state, 0, sizeof *state);
-	state->tier = WALLS_T1;
+	state->tier = plan->tier == WALLS_T2 ? WALLS_T2 : WALLS_T1;
 	if (getpid() == plan->broker && walls_namespace_number(NS_PID) == plan->namespaces[NS_PID])
 		return walls_leaks(
 			report, WALL_process, "raising the worker's walls in the broker", 0);
@@ -116,15 +116,15 @@ enter_world(const struct walls_plan *plan, struct walls_state *state, struct rep
 
 	report_clear(&why);
 	rc = walls_namespaces(plan, state, &why);
-	if (rc == 0 && plan->tier != WALLS_T0)
+	if (rc == 0 && !plan->own_namespaces)
 		return 0;
 	if (rc == 0 && state->up[WALL_mntns])
 		rc = walls_root_empty(state, &why);
 	if (rc == 0 && namespaces_full(plan, state) && state->up[WALL_root_empty]) {
-		state->tier = WALLS_T0;
+		state->tier = plan->tier;
 		return 0;
 	}
-	if (plan->tier == WALLS_T0 && plan->tier_least != WALLS_T0 && rc != -ENOTRECOVERABLE) {
+	if (plan->tier_least != WALLS_T0 && rc != -ENOTRECOVERABLE) {
 		if (rc < 0)
 			claim_no_namespaces(state);
 		return 0;
@@ -197,8 +197,8 @@ walls_enter_late(const struct walls_plan *plan, int (*enable)(void *arg), void *
 		if (rc < 0)
 			report_say(report, UINT64_MAX,
 				"wall ring_fenced: the ring cannot be enabled: %s", strerror(-rc));
-		if (rc == 0)
+		if (rc == 0 && plan->tier != WALLS_T2)
 			rc = try_fence(state, report);
 	}
-	return rc == 0 ? walls_seccomp(state, report) : rc;
+	return rc == 0 ? walls_seccomp(plan, state, report) : rc;
 }

@@ -19,8 +19,9 @@
 #include "sandbox/filter_pid.h"
 
 enum {
-	RING_FD = 3, /* WALLS_RING_FD; seccomp.c asserts it */
+	RING_FD = 3, DOOR_FD = 3, /* WALLS_RING_FD; seccomp.c asserts it */
 	MADVISE_DONTNEED = 4,
+	FUTEX_WAIT_SHARED = 0,
 	SIGNAL_ABRT = SIGABRT,
 	OWN_PID = FILTER_OWN_PID,
 	E_NOMEM = ENOMEM,
@@ -30,8 +31,11 @@ enum {
 	E_PERM = EPERM,
 };
 
+enum where { WHERE_RING = 1, WHERE_RINGLESS = 2 }; /* in which of the two filters */
+
 struct row {
 	const char *name;
+	unsigned int where;
 	uint32_t action;
 	unsigned int tests_count;
 	struct scmp_arg_cmp tests[6];
@@ -52,8 +56,11 @@ struct row {
 	{                                                                                          \
 		(n), SCMP_CMP_MASKED_EQ, ~(uint64_t)(mask), 0                                      \
 	}
-#define ALLOW(call, when, reason)	  {#call, SCMP_ACT_ALLOW, TESTS when},
-#define REFUSE(call, error, when, reason) {#call, SCMP_ACT_ERRNO(error), TESTS when},
+#define BOTH				  (WHERE_RING | WHERE_RINGLESS)
+#define ALLOW(call, when, reason)	  {#call, BOTH, SCMP_ACT_ALLOW, TESTS when},
+#define ALLOW_RING(call, when, reason)	  {#call, WHERE_RING, SCMP_ACT_ALLOW, TESTS when},
+#define ALLOW_RINGLESS(call, when, reason) {#call, WHERE_RINGLESS, SCMP_ACT_ALLOW, TESTS when},
+#define REFUSE(call, error, when, reason) {#call, BOTH, SCMP_ACT_ERRNO(error), TESTS when},
 
 static const struct row strict[] = {
 #include "sandbox/syscalls.def"
@@ -82,13 +89,16 @@ is_named(const struct row *rows, size_t count, const char *name)
 }
 
 static void
-add_rows(scmp_filter_ctx filter, const struct row *rows, size_t count, bool loosened)
+add_rows(scmp_filter_ctx filter, const struct row *rows, size_t count, enum where where,
+	bool loosened)
 {
 	for (size_t i = 0; i < count; i++) {
 		const int call = seccomp_syscall_resolve_name(rows[i].name);
 
-		/* A looser row takes the place of the strict one. */
-		if (loosened &&
+		if (!(rows[i].where & where))
+			continue;
+		/* A looser row takes the place of the strict one, but for the way out. */
+		if (loosened && rows[i].where == BOTH &&
 			is_named(sanitized, sizeof sanitized / sizeof *sanitized, rows[i].name))
 			continue;
 		demand(call == __NR_SCMP_ERROR ? -ENOSYS : 0, "no such call:", rows[i].name);
@@ -115,6 +125,8 @@ int
 main(int argc, char **argv)
 {
 	const bool loosened = argc > 1 && strcmp(argv[1], "sanitized") == 0;
+	const enum where where =
+		argc > 2 && strcmp(argv[2], "ringless") == 0 ? WHERE_RINGLESS : WHERE_RING;
 	const int fd = memfd_create("filter", 0);
 	static struct sock_filter code[4096];
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -125,12 +137,14 @@ main(int argc, char **argv)
 	/* By default a call of another kind kills the thread, not the process. */
 	demand(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
 		"attribute", "bad architecture");
-	demand(seccomp_syscall_priority(filter, SCMP_SYS(io_uring_enter), 255), "priority of",
-		"io_uring_enter");
+	demand(seccomp_syscall_priority(filter,
+		       where == WHERE_RING ? SCMP_SYS(io_uring_enter) : SCMP_SYS(futex), 255),
+		"priority of", "the way out");
 	demand(seccomp_syscall_priority(filter, SCMP_SYS(madvise), 254), "priority of", "madvise");
-	add_rows(filter, strict, sizeof strict / sizeof *strict, loosened);
+	add_rows(filter, strict, sizeof strict / sizeof *strict, where, loosened);
 	if (loosened)
-		add_rows(filter, sanitized, sizeof sanitized / sizeof *sanitized, false);
+		add_rows(filter, sanitized, sizeof sanitized / sizeof *sanitized, where,
+			false);
 	demand(seccomp_export_bpf(filter, fd), "export", "");
 
 	demand(lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0, "seek", "");

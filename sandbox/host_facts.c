@@ -91,11 +91,16 @@ find_tier(struct host_facts *facts, enum walls_tier tier)
 	struct report *why = &facts->why_not[tier];
 	struct walls_state state;
 	struct walls_plan plan;
-	int ended;
+	int ended, rc;
 
 	if (walls_plan_init(&plan, walls_tier_name(tier), why) < 0)
 		return false;
-	if (walls_probe_run(&plan, nothing, NULL, &state, &ended, why) < 0 || ended != 0) {
+	rc = walls_probe_run(&plan, nothing, NULL, &state, &ended, why);
+	if (rc < 0 && tier == WALLS_T2 && walls_plan_lower(&plan, rc)) {
+		report_clear(why);
+		rc = walls_probe_run(&plan, nothing, NULL, &state, &ended, why);
+	}
+	if (rc < 0 || ended != 0) {
 		report_say(why, UINT64_MAX, "the walls do not let a worker end well");
 		return false;
 	}
@@ -157,6 +162,8 @@ advise_uring(const struct host_facts *facts, struct advisor *to)
 		"a seccomp profile for the container that allows io_uring_setup, io_uring_enter "
 		"and "
 		"io_uring_register");
+	advise(to, missing && !facts->why_not[WALLS_T2].text[0], "programs run without io_uring, slower",
+		"keyhold run --accept-tier T2 ..");
 	advise(to, facts->uring_lacks >= 0 && facts->uring_lacks != 55, /* FTRUNCATE: the broker */
 		"this kernel's io_uring lacks operations that are needed", "Linux 6.1 or later");
 }

@@ -102,7 +102,7 @@ walls_before_exec(void *arg)
 	/* The worker never outlives its broker. Again later: changing users clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
-	if (plan->tier != WALLS_T0 || plan->root)
+	if (!plan->own_namespaces || plan->root)
 		return 0;
 	/* A broker that is not dumpable bears a child whose /proc is root's. */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0)
@@ -223,7 +223,7 @@ walls_namespaces(const struct walls_plan *plan, struct walls_state *state, struc
 	int rc = 0;
 
 	if (is_root_outside(plan)) {
-		rc = become_nobody(plan->tier == WALLS_T0);
+		rc = become_nobody(plan->own_namespaces);
 		if (rc < 0) {
 			errno = -rc;
 			(void)walls_failed(report, WALL_nobody, "becoming nobody");
@@ -231,7 +231,7 @@ walls_namespaces(const struct walls_plan *plan, struct walls_state *state, struc
 		}
 	}
 
-	if (plan->tier != WALLS_T0)
+	if (!plan->own_namespaces)
 		return 0;
 	rc = plan->root ? unshare_as_nobody() : unshare(NAMESPACES_LATER) < 0 ? -errno : 0;
 	if (rc < 0) {

@@ -56,24 +56,31 @@ walls_wall_in(enum wall wall, enum walls_tier tier)
 	return walls[wall].tier >= tier;
 }
 
+bool
+walls_tier_find(const char *word, enum walls_tier *ret_tier)
+{
+	for (unsigned int tier = WALLS_T0; tier <= WALLS_T2; tier++)
+		if (strcmp(word, walls_tier_name((enum walls_tier)tier)) == 0) {
+			*ret_tier = (enum walls_tier)tier;
+			return true;
+		}
+	return false;
+}
+
 static int
 tier_parse(const char *word, struct walls_plan *plan, struct report *report)
 {
-	if (!word || !word[0]) {
-		plan->tier = WALLS_T0;
-		plan->tier_least = WALLS_T1;
+	plan->tier = WALLS_T0;
+	plan->tier_least = WALLS_T1;
+	plan->own_namespaces = true;
+	if (!word || !word[0])
+		return 0;
+	if (walls_tier_find(word, &plan->tier)) {
+		plan->tier_least = plan->tier;
+		plan->own_namespaces = plan->tier != WALLS_T1;
 		return 0;
 	}
-	if (strcmp(word, "T0") == 0 || strcmp(word, "T1") == 0) {
-		plan->tier = plan->tier_least = word[1] == '0' ? WALLS_T0 : WALLS_T1;
-		return 0;
-	}
-	if (strcmp(word, "T2") == 0) {
-		report_say(report, UINT64_MAX,
-			"walls: tier T2 (no io_uring) is not built yet; use T0 or T1");
-		return -ENOTSUP;
-	}
-	report_say(report, UINT64_MAX, "walls: \"%s\" is no tier; the tiers are T0 and T1", word);
+	report_say(report, UINT64_MAX, "walls: \"%s\" is no tier; the tiers are T0, T1 and T2", word);
 	return -EINVAL;
 }
 
@@ -176,10 +183,54 @@ walls_plan_lower(struct walls_plan *plan, int error)
 	const bool namespaces_refused = error == -EPERM || error == -EACCES || error == -ENOSPC ||
 					error == -EUSERS || error == -EINVAL;
 
-	if (!namespaces_refused || plan->tier >= plan->tier_least || plan->tier != WALLS_T0)
+	if (!namespaces_refused || !plan->own_namespaces ||
+		(plan->tier == WALLS_T0 && plan->tier_least == WALLS_T0))
 		return false;
-	plan->tier = WALLS_T1;
+	plan->own_namespaces = false;
+	if (plan->tier == WALLS_T0)
+		plan->tier = WALLS_T1;
 	return true;
+}
+
+bool
+walls_plan_accept(struct walls_plan *plan, const char *tier)
+{
+	enum walls_tier least;
+
+	if (!walls_tier_find(tier, &least))
+		return false;
+	if (plan->tier == WALLS_T0 && plan->tier_least == WALLS_T1) /* none is forced */
+		plan->tier_least = least;
+	return true;
+}
+
+bool
+walls_plan_ringless(struct walls_plan *plan)
+{
+	if (plan->tier_least != WALLS_T2)
+		return false;
+	plan->tier = WALLS_T2;
+	return true;
+}
+
+/* T2 is the one tier with two ways to be born. */
+static const char bare_word[] = "T2-bare";
+
+const char *
+walls_plan_word(const struct walls_plan *plan)
+{
+	if (plan->tier == WALLS_T2 && !plan->own_namespaces)
+		return bare_word;
+	return walls_tier_name(plan->tier);
+}
+
+void
+walls_plan_told(struct walls_plan *plan, const char *word)
+{
+	plan->tier = WALLS_T2;
+	if (!word || (strcmp(word, bare_word) != 0 && !walls_tier_find(word, &plan->tier)))
+		plan->tier = WALLS_T1;
+	plan->own_namespaces = word && (plan->tier == WALLS_T0 || strcmp(word, "T2") == 0);
 }
 
 int
@@ -203,7 +254,7 @@ walls_plan_print(const struct walls_plan *plan, char *text, size_t bytes)
 unsigned long
 walls_clone_flags(const struct walls_plan *plan)
 {
-	if (plan->tier != WALLS_T0)
+	if (!plan->own_namespaces)
 		return 0;
 	/* A pid namespace must be entered by birth: after unshare() the kernel's
 	 * own io_uring workers could not be made. Root makes it without a user

@@ -48,7 +48,7 @@ child(const struct walls_plan *plan, int (*fn)(struct probe_ring *, void *), voi
 		report_say(&told->report, UINT64_MAX, "walls: writing the id maps: %s",
 			strerror(-told->rc));
 	if (told->rc == 0)
-		told->rc = probe_ring_open(&ring);
+		told->rc = probe_ring_for(mine.tier, &ring);
 	if (told->rc < 0)
 		report_say(&told->report, UINT64_MAX, "walls: making a fenced ring: %s",
 			strerror(-told->rc));
@@ -144,6 +144,9 @@ walls_probe(const struct walls_plan *plan, size_t index, struct walls_attempt *r
 {
 	struct attempt a = attempts[index];
 	int ended, rc;
+
+	if (a.is_ring && plan->tier == WALLS_T2)
+		a.must_end = KILLED; /* there is none to enter */
 
 	rc = walls_probe_run(plan, try_attempt, &a, NULL, &ended, report);
 	if (rc < 0)

@@ -8,10 +8,14 @@
 #pragma once
 
 #include <linux/io_uring.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "sandbox/walls.h"
 
 struct probe_ring {
 	int fd;
+	bool none; /* T2: an eventfd is in its place, and nothing here works */
 	uint8_t *rings;
 	struct io_uring_sqe *sqes;
 	struct io_uring_params params;
@@ -19,6 +23,8 @@ struct probe_ring {
 
 /* Made, fenced, not yet enabled; then moved to WALLS_RING_FD, whatever was there. */
 int probe_ring_open(struct probe_ring *ring);
+/* The same, or in T2 the door of a worker without a ring. */
+int probe_ring_for(enum walls_tier tier, struct probe_ring *ring);
 /* Maps the ring again, in a program that inherited it (`params` and `fd` are set). */
 int probe_ring_map(struct probe_ring *ring);
 int probe_ring_enable(void *ring);

@@ -14,25 +14,35 @@
 
 static_assert(WALLS_RING_FD == 3, "syscalls.def is made for descriptor 3 (filter_gen.c)");
 
-static const struct sock_filter filter[] = {
 #define FILTER(code, jt, jf, k) {(code), (jt), (jf), (k)},
+static const struct sock_filter with_ring[] = {
 #include "sandbox/walls_filter.inc"
+};
+static const struct sock_filter ringless[] = { /* T2 */
+#include "sandbox/walls_filter_ringless.inc"
+};
 #undef FILTER
+
+enum {
+	WITH_RING = sizeof with_ring / sizeof *with_ring,
+	RINGLESS = sizeof ringless / sizeof *ringless,
+	FILTER_MAX = 1024
 };
 
-enum { FILTER_COUNT = sizeof filter / sizeof *filter };
-
-static_assert(FILTER_COUNT > 0 && FILTER_COUNT <= 4096, "BPF_MAXINSNS");
+static_assert(WITH_RING > 0 && WITH_RING <= FILTER_MAX, "BPF_MAXINSNS is 4096");
+static_assert(RINGLESS > 0 && RINGLESS <= FILTER_MAX, "BPF_MAXINSNS is 4096");
 
 int
-walls_seccomp(struct walls_state *state, struct report *report)
+walls_seccomp(const struct walls_plan *plan, struct walls_state *state, struct report *report)
 {
-	struct sock_filter code[FILTER_COUNT];
-	const struct sock_fprog program = {.len = FILTER_COUNT, .filter = code};
+	const bool ring = plan->tier != WALLS_T2;
+	const unsigned int count = ring ? WITH_RING : RINGLESS;
+	struct sock_filter code[FILTER_MAX];
+	const struct sock_fprog program = {.len = (unsigned short)count, .filter = code};
 	const uint32_t pid = (uint32_t)getpid();
 
-	memcpy(code, filter, sizeof code);
-	for (unsigned int i = 0; i < FILTER_COUNT; i++)
+	memcpy(code, ring ? with_ring : ringless, count * sizeof *code);
+	for (unsigned int i = 0; i < count; i++)
 		if (code[i].k == FILTER_OWN_PID)
 			code[i].k = pid;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
@@ -42,7 +52,7 @@ walls_seccomp(struct walls_state *state, struct report *report)
 	 * throw-away processes (probe.c). */
 	if (syscall(SYS_brk, 0) != -1 || errno != ENOMEM)
 		return walls_leaks(report, WALL_seccomp, "asking for memory", 0);
-	state->filter_instructions = FILTER_COUNT;
+	state->filter_instructions = count;
 	state->up[WALL_seccomp] = true;
 	return 0;
 }

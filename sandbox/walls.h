@@ -35,7 +35,8 @@
 enum walls_tier {
 	WALLS_T0, /* all of them */
 	WALLS_T1, /* no namespaces to be had: the rest carries it */
-	WALLS_T2, /* no io_uring: the broker performs reads and writes. Not built yet. */
+	WALLS_T2, /* no io_uring: the broker performs reads and writes; namespaces where
+	             they are to be had */
 };
 
 enum wall {
@@ -45,8 +46,9 @@ enum wall {
 	WALL_COUNT
 };
 
-/* The ring's descriptor in the worker: the filter is made for this number when
- * Keyhold is built. drivers/wire.h agrees (tools/ assert it). */
+/* The ring's descriptor in the worker, or in T2 the eventfd that wakes the broker:
+ * the filters are made for this number when Keyhold is built. drivers/wire.h
+ * agrees (tools/ assert it). */
 enum { WALLS_RING_FD = 3, WALLS_KEEP_MAX = 16, WALLS_NAMESPACES = 7 };
 
 /* What this run may touch. Plain data: the broker copies it to the worker. */
@@ -55,6 +57,7 @@ struct walls_plan {
 	enum walls_tier tier_least;   /* accepted; the same when a tier is forced */
 	int32_t keep[WALLS_KEEP_MAX]; /* open until walls_enter_late(); the ring stays */
 	uint32_t keep_count;
+	bool own_namespaces;  /* T0, and T2 where they are to be had */
 	bool keep_stderr;     /* descriptor 2 stays too: debugging only */
 	bool root;	      /* the broker is root, and able to make its worker nobody */
 	bool memory_free;     /* no RLIMIT_AS: sanitizers reserve as they go */
@@ -75,10 +78,18 @@ struct walls_state {
 	uint32_t filter_instructions;
 };
 
-/* A plan for this process as broker. `tier` is "T0", "T1" or NULL for the best
- * that can be had (T1 at least). Keeps WALLS_RING_FD only. -EINVAL for another
- * word; -ENOTSUP for T2. */
+/* A plan for this process as broker. `tier` is "T0", "T1", "T2" or NULL for the
+ * best that can be had (T1 at least). Keeps WALLS_RING_FD only. -EINVAL for
+ * another word. */
 int walls_plan_init(struct walls_plan *plan, const char *tier, struct report *report);
+/* The lowest tier that is accepted, if none is forced; false when it is no tier. */
+bool walls_plan_accept(struct walls_plan *plan, const char *tier);
+/* There is no ring to be had: T2 instead. False where more was demanded. */
+bool walls_plan_ringless(struct walls_plan *plan);
+/* What a worker is told besides its plan, which was written before it was lowered:
+ * a word, and the plan made to say the same. */
+const char *walls_plan_word(const struct walls_plan *plan);
+void walls_plan_told(struct walls_plan *plan, const char *word);
 /* One more descriptor that stays open between the two stages. -E2BIG. */
 int walls_plan_keep(struct walls_plan *plan, int fd);
 /* After broker_spawn() failed with `error` (-errno): true when a lower tier may
@@ -97,11 +108,13 @@ int walls_before_exec(void *plan);
 int walls_enter_early(
 	const struct walls_plan *plan, struct walls_state *ret_state, struct report *report);
 /* `enable` makes the ring take submissions (client_enable); it is called when
- * no new descriptor can be made any more, and must return 0. NULL: no ring. */
+ * no new descriptor can be made any more, and must return 0. NULL: no ring. In
+ * T2 there is none to be fenced. */
 int walls_enter_late(const struct walls_plan *plan, int (*enable)(void *arg), void *arg,
 	struct walls_state *state, struct report *report);
 
 const char *walls_tier_name(enum walls_tier tier);	  /* "T0" */
+bool walls_tier_find(const char *word, enum walls_tier *ret_tier);
 const char *walls_wall_name(enum wall wall);		  /* "root_empty" */
 const char *walls_wall_stops(enum wall wall);		  /* what stops at it */
 bool walls_wall_in(enum wall wall, enum walls_tier tier); /* does the tier have it? */

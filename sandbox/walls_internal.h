@@ -51,7 +51,8 @@ int walls_close_fds(const struct walls_plan *plan, bool ring_only, struct walls_
 	struct report *report);
 
 /* --- seccomp.c --------------------------------------------------------------- */
-int walls_seccomp(struct walls_state *state, struct report *report);
+int walls_seccomp(
+	const struct walls_plan *plan, struct walls_state *state, struct report *report);
 
 /* The report's words for a system call that failed: "NAME: WHAT: errno text". */
 int walls_failed(struct report *report, enum wall wall, const char *what);

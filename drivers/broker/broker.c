@@ -58,6 +58,8 @@ events_make(struct broker *broker)
 	broker->worker_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (broker->broker_event < 0 || broker->worker_event < 0)
 		return -errno;
+	if (broker->ringless)
+		return 0;
 	error = slot_set(broker, WIRE_SLOT_BROKER, broker->broker_event);
 	return error ? error : slot_set(broker, WIRE_SLOT_WORKER, broker->worker_event);
 }
@@ -81,7 +83,12 @@ broker_new(const struct broker_config *config, struct report *report, struct bro
 	broker->handles = calloc(broker->handles_count, sizeof *broker->handles);
 	error = broker->handles ? 0 : -ENOMEM;
 	broker->handle_fresh = WIRE_SLOT_FIRST;
+	broker->ringless = config->ringless;
 	if (!error)
+		error = waits_make(broker);
+	if (!error && broker->ringless)
+		(void)signal(SIGPIPE, SIG_IGN); /* we write what it writes */
+	if (!error && !broker->ringless)
 		error = fence_make(broker, broker->handles_count, report);
 	if (!error) {
 		error = events_make(broker);
@@ -109,6 +116,7 @@ broker_free(struct broker *broker)
 	for (uint32_t i = WIRE_SLOT_FIRST; broker->handles && i < broker->handle_fresh; i++)
 		if (broker->handles[i].state != HANDLE_FREE)
 			handle_close(broker, i);
+	waits_free(broker);
 	for (uint32_t i = 0; i < broker->passed_count; i++)
 		fd_close(broker->passed[i]);
 	if (broker->shared)
@@ -139,6 +147,8 @@ layout_make(struct broker *broker)
 	PLACE(grants_at, WIRE_GRANTS * sizeof(struct wire_grant));
 	PLACE(trail_at, WIRE_TRAIL_BYTES);
 	PLACE(record_at, WIRE_RECORD_BYTES);
+	PLACE(order_at, WIRE_ORDER_BYTES);
+	PLACE(obeyed_at, WIRE_OBEYED_BYTES);
 	PLACE(words_at, broker->words_bytes);
 	PLACE(staging_at, STAGING_BYTES);
 #undef PLACE
@@ -151,6 +161,7 @@ layout_make(struct broker *broker)
 	layout->ops = broker->ops;
 	layout->grants_count = broker->grants_count;
 	layout->passed_count = broker->passed_count;
+	layout->ringless = broker->ringless;
 	layout->ring = (struct wire_ring){
 		.sq_entries = broker->ring.sq_entries,
 		.cq_entries = broker->ring.cq_entries,

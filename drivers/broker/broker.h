@@ -17,8 +17,9 @@
  *   broker_spawn()          the worker begins as main() of the same program; see
  *                           drivers/client.h for what it does there
  *   broker_watch()          what else the loop waits for (signalfd, control)
- *   broker_serve()          until the worker ended; broker_poke(), broker_revoke(),
- *                           broker_kill() from watchers meanwhile
+ *   broker_serve()          until the worker ended; broker_poke(), broker_order(),
+ *                           broker_grant_*(), broker_revoke(), broker_kill() from
+ *                           watchers meanwhile
  *   broker_free()
  *
  * Errors   0 or -errno, words in the report. Nothing here ends the broker: a
@@ -39,15 +40,21 @@ struct broker;
 struct broker_config {
 	uint32_t handles_max;  /* 0: 1024; bounded by RLIMIT_NOFILE */
 	uint64_t store_bytes;  /* size of the page store; 0: none */
+	bool ringless;         /* no io_uring: the broker itself reads and writes; slower */
 };
 
-/* -ENOSYS or -EPERM: no io_uring here; the report says what to do. */
+/* -ENOSYS or -EPERM: no io_uring here; the report says what to do; `ringless`
+ * does without. */
 int broker_new(const struct broker_config *config, struct report *report,
 	struct broker **ret_broker);
 /* Ends the worker if it still lives. NULL is fine. */
 void broker_free(struct broker *broker);
 
 /* --- root grants ------------------------------------------------------------ */
+
+/* Also while the worker runs: it then learns of the handle by itself, before any
+ * order that names it. -EAGAIN: it takes no replies. A grant that was cut makes
+ * room for another, under another id. */
 
 enum broker_right {
 	BROKER_READ = 1 << 0,
@@ -117,6 +124,8 @@ struct broker_hooks {
 	void *user;
 	void (*ready)(void *user);
 	void (*log)(void *user, enum broker_log_level level, const char *text, size_t bytes);
+	/* The worker's answer to broker_order(): any bytes. */
+	void (*obeyed)(void *user, const uint8_t *bytes, size_t count);
 	/* The broker refused or did not find: for `why`. error is a device_error. */
 	void (*refused)(void *user, uint32_t grant_id, enum device_op op, const char *path,
 		size_t path_bytes, enum device_error error);
@@ -129,6 +138,11 @@ void broker_unwatch(struct broker *broker, int fd);
 /* Pokes the worker: its device's reap() returns false and client_poked() tells
  * these bits. Bits mean what tools say. -EAGAIN: it takes no replies. */
 int broker_poke(struct broker *broker, uint32_t bits);
+/* One order of the tools' own, which client_order() gives in the worker; its
+ * answer comes to the hook `obeyed`. -EBUSY: the last one is not answered; -E2BIG:
+ * over WIRE_ORDER_BYTES; -EAGAIN: it takes no replies; -ESRCH: no worker. */
+int broker_order(struct broker *broker, const void *bytes, size_t count);
+bool broker_order_is_out(const struct broker *broker);
 void broker_kill(struct broker *broker); /* SIGKILL; serve then tells the end */
 /* The loop ends with BROKER_TIMED_OUT at this CLOCK_MONOTONIC time; 0: never. */
 void broker_deadline(struct broker *broker, uint64_t monotonic_ns);

@@ -207,6 +207,7 @@ open_finish(struct ask *ask, int fd)
 		mode = (uint8_t)(WIRE_MODE_REGULAR | ask->broker->grants[ask->handle->grant].slow |
 				 (asked & DEVICE_FOR_READ ? WIRE_MODE_READ : 0) |
 				 (asked & DEVICE_FOR_WRITE ? WIRE_MODE_WRITE : 0));
+	mode |= handle_mode(ask->broker, mode);
 	number = handle_open(ask->broker, fd, mode, ask->handle->rights, ask->handle->grant);
 	if (number < 0)
 		return -(int64_t)device_error_of(-number);
@@ -247,7 +248,19 @@ serve_close(struct ask *ask)
 static int64_t
 serve_transfer(struct ask *ask)
 {
-	return transfer_serve(ask->broker, ask->handle, ask->request, &ask->reply->data_bytes);
+	return waits_transfer(ask->broker, ask->handle, ask->request, &ask->reply->data_bytes);
+}
+
+static int64_t
+serve_poll(struct ask *ask)
+{
+	return waits_poll(ask->broker, ask->request, &ask->reply->data_bytes);
+}
+
+static int64_t
+serve_sleep(struct ask *ask)
+{
+	return waits_sleep(ask->broker, ask->request);
 }
 
 /* Before Linux 6.9 the ring cannot. */
@@ -376,6 +389,9 @@ static const struct row {
 	[DEVICE_SYNC] = {serve_sync, ON_ANY},
 	[DEVICE_ALLOCATE] = {serve_transfer, ON_ANY},
 	[DEVICE_TRUNCATE] = {serve_truncate, ON_ANY},
+	[DEVICE_SHUTDOWN] = {serve_transfer, ON_ANY},
+	[DEVICE_POLL] = {serve_poll, 0},
+	[DEVICE_SLEEP] = {serve_sleep, 0},
 	[DEVICE_OPEN] = {serve_open, ON_DIR},
 	[DEVICE_CLOSE] = {serve_close, 0}, /* also a handle that was cut */
 	[DEVICE_STAT] = {serve_stat, ON_ANY},

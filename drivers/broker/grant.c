@@ -52,15 +52,18 @@ opens_again(int fd, const struct stat *stat)
  * So a descriptor that allows more is opened again with less. Takes *fd and
  * gives another; left as it is where that cannot be (a socket). */
 static int
-narrow(int *fd, uint32_t rights, const struct stat *stat, int flags)
+narrow(const struct broker *broker, int *fd, uint32_t rights, const struct stat *stat, int flags)
 {
+	/* A broker that writes to a terminal itself must not wait there. */
+	const bool unwaiting = broker->ringless && isatty(*fd);
 	char self[32];
 	int less;
 
-	if ((flags & O_ACCMODE) == access_of(rights) || !opens_again(*fd, stat))
+	if (((flags & O_ACCMODE) == access_of(rights) && !unwaiting) || !opens_again(*fd, stat))
 		return 0;
 	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", *fd);
-	less = open(self, access_of(rights) | (flags & O_APPEND) | O_NOCTTY | O_CLOEXEC);
+	less = open(self, access_of(rights) | (flags & O_APPEND) | O_NOCTTY | O_CLOEXEC |
+				  (unwaiting ? O_NONBLOCK : 0));
 	if (less < 0)
 		return S_ISREG(stat->st_mode) ? -errno : 0;
 	if (S_ISREG(stat->st_mode))
@@ -73,7 +76,7 @@ narrow(int *fd, uint32_t rights, const struct stat *stat, int flags)
 /* Makes the descriptor fit the rights: what it cannot do is refused now, not
  * found out by the guest later; what it can do besides is taken away. */
 static int
-fd_fit(int *fd, uint32_t rights, const struct stat *stat, struct report *report)
+fd_fit(const struct broker *broker, int *fd, uint32_t rights, const struct stat *stat, struct report *report)
 {
 	const int flags = fcntl(*fd, F_GETFL);
 	const int access = flags & O_ACCMODE;
@@ -91,7 +94,7 @@ fd_fit(int *fd, uint32_t rights, const struct stat *stat, struct report *report)
 			report, UINT64_MAX, "writing is granted on what was opened only to read");
 		return -EACCES;
 	}
-	error = narrow(fd, rights, stat, flags);
+	error = narrow(broker, fd, rights, stat, flags);
 	if (error) {
 		report_say(report, UINT64_MAX,
 			"opened for more than is granted, and opening it with less: %s",
@@ -123,23 +126,66 @@ slow_of(int fd)
 	return fstatfs(fd, &system) < 0 || system.f_type == FUSE_SUPER_MAGIC ? WIRE_MODE_SLOW : 0;
 }
 
+/* A place of its own while there is one, then that of one that was cut. WIRE_GRANTS:
+ * all are in use. */
+static uint32_t
+place_take(const struct broker *broker)
+{
+	if (broker->grants_count < WIRE_GRANTS)
+		return broker->grants_count;
+	for (uint32_t i = 0; i < WIRE_GRANTS; i++)
+		if (broker->grants[i].cut)
+			return i;
+	return WIRE_GRANTS;
+}
+
+struct grant *
+grant_named(struct broker *broker, uint32_t id)
+{
+	struct grant *grant = &broker->grants[(id - 1) % WIRE_GRANTS];
+
+	return id && grant->wire.id == id ? grant : NULL;
+}
+
+/* A worker that runs already has to know what it may do with the handle. */
+static int
+tell(struct broker *broker, uint32_t handle, uint8_t mode)
+{
+	const struct wire_reply reply = {.kind = WIRE_GRANTED, .tag = handle, .mode = mode};
+	const int error = broker->start ? reply_send(broker, &reply) : 0;
+
+	if (!error && broker->start)
+		worker_wake(broker);
+	return error;
+}
+
 static int
 grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type type, uint8_t mode,
 	struct report *report, struct broker_grant *ret_grant)
 {
-	const uint32_t index = broker->grants_count;
+	const uint32_t index = place_take(broker);
 	struct grant *grant = &broker->grants[index % WIRE_GRANTS];
+	const struct grant before = *grant;
 	struct wire_grant *wire = &grant->wire;
-	int number = -EMFILE;
+	int number = -EMFILE, error = 0;
 
 	if (index == WIRE_GRANTS) {
 		(void)close(fd);
 	} else {
-		grant->slow = slow_of(fd);
+		*grant = (struct grant){.slow = slow_of(fd)};
 		mode |= grant->slow;
+		mode |= handle_mode(broker, mode);
 		*wire = (struct wire_grant){
-			.id = index + 1, .rights = rights, .mode = mode, .type = type};
+			.id = before.wire.id ? before.wire.id + WIRE_GRANTS : index + 1,
+			.rights = rights, .mode = mode, .type = type};
 		number = handle_open(broker, fd, mode, rights, index);
+		error = number < 0 ? number : tell(broker, (uint32_t)number, mode);
+	}
+	if (error) { /* as it was: a place that was cut stays one */
+		if (number >= 0)
+			handle_close(broker, (uint32_t)number);
+		*grant = before;
+		number = error;
 	}
 	if (number < 0) {
 		report_say(report, UINT64_MAX, "granting: %s (at most %d grants, %u handles)",
@@ -147,7 +193,7 @@ grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type
 		return number;
 	}
 	wire->handle = (uint32_t)number;
-	broker->grants_count++;
+	broker->grants_count += index == broker->grants_count;
 	*ret_grant = (struct broker_grant){
 		.id = wire->id, .handle = wire->handle, .rights = rights, .type = type};
 	return 0;
@@ -187,7 +233,7 @@ broker_grant_file(struct broker *broker, int fd, uint32_t rights, struct report 
 		(void)close(fd);
 		return -EINVAL;
 	}
-	error = fd_fit(&fd, rights, &stat, report);
+	error = fd_fit(broker, &fd, rights, &stat, report);
 	if (error) {
 		(void)close(fd);
 		return error;
@@ -208,22 +254,26 @@ broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct repor
 	if (error)
 		report_say(report, UINT64_MAX, "not a stream: %s", strerror(-error));
 	else
-		error = fd_fit(&fd, rights, &stat, report);
+		error = fd_fit(broker, &fd, rights, &stat, report);
 	if (error) {
 		(void)close(fd);
 		return error;
 	}
 	return grant_make(broker, fd, rights, type_of(stat.st_mode),
 		(uint8_t)(mode_of(rights) |
-			  (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR | brokered_of(rights) : 0)),
+			  (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR | brokered_of(rights) : 0) |
+			  (S_ISSOCK(stat.st_mode) ? WIRE_MODE_SOCKET : 0)),
 		report, ret_grant);
 }
 
 bool
 broker_counts(const struct broker *broker, uint32_t grant_id, struct broker_counts *ret_counts)
 {
-	if (grant_id == 0 || grant_id > broker->grants_count)
+	/* Cast: it is only looked at. */
+	const struct grant *grant = grant_named((struct broker *)(uintptr_t)broker, grant_id);
+
+	if (!grant)
 		return false;
-	*ret_counts = broker->grants[grant_id - 1].counts;
+	*ret_counts = grant->counts;
 	return true;
 }

@@ -25,6 +25,14 @@ handle_give(struct broker *broker, uint32_t number)
 	broker->handle_free = number;
 }
 
+/* What more there is to say of a handle: without a ring all but directories
+ * are read and written by the broker. */
+uint8_t
+handle_mode(const struct broker *broker, uint8_t mode)
+{
+	return broker->ringless && !(mode & WIRE_MODE_DIRECTORY) ? WIRE_MODE_BROKERED : 0;
+}
+
 bool
 handle_left(const struct broker *broker)
 {
@@ -35,9 +43,12 @@ int
 handle_open(struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32_t grant)
 {
 	const uint32_t number = broker->handle_free ? broker->handle_free : broker->handle_fresh;
-	const bool slotted = !(mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED));
 	struct broker_handle *handle;
+	bool slotted;
 	int error = handle_left(broker) ? 0 : -EMFILE;
+
+	mode |= handle_mode(broker, mode);
+	slotted = !(mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED));
 
 	must(HANDLE3, (rights & ~broker->grants[grant].wire.rights) == 0);
 	if (!error && slotted)
@@ -67,6 +78,7 @@ handle_close(struct broker *broker, uint32_t number)
 	struct broker_handle *handle = &broker->handles[number];
 
 	if (handle->state == HANDLE_OPEN) {
+		waits_end(broker, number, DEVICE_ECANCELED);
 		if (handle->slotted)
 			(void)slot_set(broker, number, -1);
 		(void)close(handle->fd);

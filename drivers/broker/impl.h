@@ -10,17 +10,23 @@
  *   files.c    opens, stats and times beneath a handle
  *   names.c    what directories hold
  *   list.c     listings
- *   transfer.c reads and writes of files that get no slot
+ *   transfer.c reads and writes of what gets no slot
+ *   waits.c    asks whose answer must wait for something
  *   revoke.c   the cut that leaks nothing
+ *   order.c    orders of the tools, and their answers
  *
  * HANDLE1  a slot is filled only for a handle in state OPEN with a file that
  *          was checked to be regular, or was granted by the user himself.
  * HANDLE2  fd >= 0 exactly in state OPEN. A CUT number is not given out again
  *          until the worker closes it.
- * HANDLE3  a handle's rights are never more than its root grant's. */
+ * HANDLE3  a handle's rights are never more than its root grant's.
+ * WAIT1    an ask that waits has had no answer; it gets exactly one.
+ * WAIT2    no ask waits for a handle that is not open: who closes or cuts one
+ *          ends them first (waits_end). */
 #pragma once
 
 #include <linux/io_uring.h>
+#include <poll.h>
 
 #include "drivers/broker/broker.h"
 #include "drivers/wire.h"
@@ -34,6 +40,7 @@ struct broker_handle {
 	uint8_t state; /* enum handle_state */
 	uint8_t mode;  /* enum wire_mode */
 	bool slotted;  /* the ring's slot holds the file */
+	uint32_t polled; /* this turn: 1 + its place among the files looked at; 0: none */
 	uint32_t rights;
 	uint32_t grant; /* index */
 	uint32_t next;  /* of the free ones; 0 ends */
@@ -53,9 +60,22 @@ struct watch {
 	void *arg;
 };
 
-enum { WATCHES_MAX = 8, REVOKE_LIMIT_MS = 1000 };
+enum { WATCHES_MAX = 8, REVOKE_LIMIT_MS = 1000, POLLED_FIXED = 2 + WATCHES_MAX };
+
+/* An ask that waits: for a file to be ready, for a time, or for one of several
+ * files (DEVICE_POLL). Tried again when that has come. */
+struct wait {
+	uint32_t tag, op, handle; /* op 0: it has been answered */
+	uint32_t flags, piece, bytes; /* as asked; what to try again with */
+	uint64_t offset;
+	uint64_t until_ns;    /* CLOCK_MONOTONIC; DEVICE_FOREVER */
+	int16_t events;       /* of the handle; 0: it waits for no file of its own */
+	struct device_poll *polls; /* DEVICE_POLL: ours, checked */
+	uint32_t polls_count;
+};
 
 struct broker {
+	bool ringless;
 	int ring_fd, shared_fd, store_fd;
 	int broker_event, worker_event;
 	int pid_fd;
@@ -73,6 +93,8 @@ struct broker {
 	uint32_t handle_fresh; /* from here on never used, nor touched */
 	struct grant grants[WIRE_GRANTS];
 	uint32_t grants_count;
+	uint32_t order;       /* the serial of the last order ... */
+	bool order_out;       /* ... which is not answered */
 	int passed[WIRE_PASSED_MAX];
 	uint32_t passed_count;
 	struct watch watches[WATCHES_MAX];
@@ -86,6 +108,11 @@ struct broker {
 	size_t record_bytes;
 	uint64_t listing_bytes, listing_bytes_max; /* held for all handles together */
 	struct wire_request message; /* the copy that is looked at */
+	struct wait *waits;   /* WIRE_ASKS; in the order they came */
+	uint32_t waits_count;
+	struct wire_request again; /* of an ask that is tried again; no text */
+	struct pollfd *polled; /* of one turn: POLLED_FIXED, then the files of waits */
+	uint32_t *polled_handles; /* which, from POLLED_FIXED on */
 };
 
 /* fence.c */
@@ -100,9 +127,16 @@ int shared_make(struct broker *broker, struct report *report);
 int handle_open(
 	struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32_t grant);
 bool handle_left(const struct broker *broker);
+uint8_t handle_mode(const struct broker *broker, uint8_t mode); /* more bits of it */
 void handle_close(struct broker *broker, uint32_t number); /* FREE again */
 struct broker_handle *handle_get(struct broker *broker, uint32_t number, int *ret_error);
 int slot_set(struct broker *broker, uint32_t slot, int fd); /* -1 empties */
+
+/* grant.c: the grant of that id, cut or not; NULL */
+struct grant *grant_named(struct broker *broker, uint32_t id);
+
+/* order.c */
+void obeyed_take(struct broker *broker, const struct wire_request *message);
 
 /* serve.c */
 /* One turn: waits up to timeout_ms, then does what came. False: the worker ended. */
@@ -122,6 +156,24 @@ int64_t list_serve(struct broker *broker, struct broker_handle *handle,
 	const struct wire_request *request, uint32_t *ret_bytes);
 void broker_listing_free(struct broker *broker, struct listing *listing);
 
-/* transfer.c */
+/* transfer.c: never waits, but for a disk. -DEVICE_EAGAIN: not now. */
 int64_t transfer_serve(struct broker *broker, const struct broker_handle *handle,
 	const struct wire_request *request, uint32_t *ret_bytes);
+
+/* waits.c */
+enum { ASK_LATER = INT32_MAX }; /* a result: the ask waits, its answer comes by itself */
+int64_t waits_transfer(struct broker *broker, struct broker_handle *handle,
+	const struct wire_request *request, uint32_t *ret_bytes);
+int64_t waits_poll(
+	struct broker *broker, const struct wire_request *request, uint32_t *ret_bytes);
+int64_t waits_sleep(struct broker *broker, const struct wire_request *request);
+void waits_cancel(struct broker *broker, uint32_t tag);
+/* The handle is about to be closed or cut: who waits for it is told so. */
+void waits_end(struct broker *broker, uint32_t number, enum device_error error);
+/* One turn: the files to look at are put behind the fixed ones (returns how many
+ * there are in all), and the time that may pass is lowered. After the poll, what
+ * can be answered is. */
+uint32_t waits_watch(struct broker *broker, uint64_t *wait_ns);
+void waits_serve(struct broker *broker, uint32_t count);
+int waits_make(struct broker *broker);
+void waits_free(struct broker *broker);

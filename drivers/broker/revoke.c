@@ -8,6 +8,8 @@
  *      any more, or, before 1, a file that was put there since;
  *   3. sockets are shut down, which wakes what no cancel reaches;
  *   4. what still runs is cancelled again for a second, then the worker ends.
+ * What the broker itself reads and writes needs none of it: nothing runs while
+ * this does, and who waits is answered.
  * Source: design.md section 8, containment.md 2.3; run on Linux 6.18. */
 #include <errno.h>
 #include <string.h>
@@ -92,6 +94,7 @@ handle_cut(struct broker *broker, uint32_t number)
 	struct broker_handle *handle = &broker->handles[number];
 	const struct wire_reply reply = {.kind = WIRE_CUT, .tag = number};
 
+	waits_end(broker, number, DEVICE_EREVOKED);
 	(void)close(handle->fd);
 	broker_listing_free(broker, handle->listing);
 	broker->grants[handle->grant].counts.handles--;
@@ -105,13 +108,14 @@ handle_cut(struct broker *broker, uint32_t number)
 int
 broker_revoke(struct broker *broker, uint32_t grant_id)
 {
-	const uint32_t grant = grant_id - 1;
+	struct grant *const named = grant_named(broker, grant_id);
+	const uint32_t grant = named ? (uint32_t)(named - broker->grants) : 0;
 	const uint64_t until_ms = now_ms() + REVOKE_LIMIT_MS;
 	bool stopped = true;
 
-	if (grant_id == 0 || grant_id > broker->grants_count || broker->grants[grant].cut)
+	if (!named || named->cut)
 		return -ENOENT;
-	broker->grants[grant].cut = true;
+	named->cut = true;
 	slots_empty(broker, grant);
 	for (uint32_t i = WIRE_SLOT_FIRST; i < broker->handles_count; i++) {
 		const struct broker_handle *handle = &broker->handles[i];

@@ -2,11 +2,13 @@
 /* serve.c - the broker's loop. Every message is copied out of shared memory
  * before it is looked at, and every number in the copy is checked. */
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,13 +24,20 @@ worker_wake(struct broker *broker)
 {
 	const uint64_t one = 1;
 
+	if (broker->ringless) {
+		atomic_fetch_add_explicit(&broker->start->at.turns, 1, memory_order_release);
+		(void)syscall(SYS_futex, &broker->start->at.turns, FUTEX_WAKE, 1, NULL, NULL, 0);
+		return;
+	}
 	/* EAGAIN: the worker filled its own counter, so it is readable. */
 	(void)!write(broker->worker_event, &one, sizeof one);
 }
 
+/* Answers always find room: what nobody asked for takes half at most. */
 int
 reply_send(struct broker *broker, const struct wire_reply *reply)
 {
+	const uint32_t room = reply->kind == WIRE_ANSWER ? WIRE_REPLIES : WIRE_REPLIES - WIRE_ASKS;
 	const uint32_t got =
 		atomic_load_explicit(&broker->start->at.replies_got, memory_order_acquire);
 	uint8_t *at = broker->shared + broker->layout.replies_at +
@@ -38,7 +47,7 @@ reply_send(struct broker *broker, const struct wire_reply *reply)
 		broker->broken = "it took more replies than there were";
 		return -EPROTO;
 	}
-	if (broker->replies_put - got == WIRE_REPLIES)
+	if (broker->replies_put - got >= room)
 		return -EAGAIN;
 	memcpy(at, reply, sizeof *reply);
 	broker->replies_put++;
@@ -73,10 +82,11 @@ broker_kill(struct broker *broker)
 
 /* Besides the named ones, what is done to a directory or a brokered file. */
 static bool
-op_is_ours(uint32_t op)
+op_is_ours(const struct broker *broker, uint32_t op)
 {
-	return op >= DEVICE_READ && op < DEVICE_OP_COUNT && op != DEVICE_POLL &&
-	       op != DEVICE_SLEEP && op != DEVICE_SHUTDOWN;
+	if (op == DEVICE_POLL || op == DEVICE_SLEEP || op == DEVICE_SHUTDOWN)
+		return broker->ringless;
+	return op >= DEVICE_READ && op < DEVICE_OP_COUNT;
 }
 
 static void
@@ -86,7 +96,7 @@ device_take(struct broker *broker, const struct wire_request *request)
 	struct wire_reply reply = {.kind = WIRE_ANSWER, .tag = request->tag};
 	bool nul;
 
-	if (!op_is_ours(request->op)) {
+	if (!op_is_ours(broker, request->op)) {
 		broker->broken = "an operation that is not the broker's";
 		return;
 	}
@@ -103,6 +113,8 @@ device_take(struct broker *broker, const struct wire_request *request)
 		reply.result = -DEVICE_EINVAL;
 	else
 		files_serve(broker, request, path, path2, &reply);
+	if (reply.result == ASK_LATER)
+		return;
 	if (reply_send(broker, &reply) == -EAGAIN)
 		broker->broken = "more requests than it takes replies for";
 }
@@ -134,6 +146,9 @@ message_take(struct broker *broker, const struct wire_request *message)
 		if (!broker->exited)
 			device_take(broker, message);
 		return;
+	case WIRE_CANCEL:
+		waits_cancel(broker, message->tag);
+		return;
 	case WIRE_LOG:
 		if (hooks && hooks->log)
 			hooks->log(hooks->user,
@@ -144,6 +159,9 @@ message_take(struct broker *broker, const struct wire_request *message)
 		return;
 	case WIRE_END:
 		end_take(broker, message->length);
+		return;
+	case WIRE_OBEYED:
+		obeyed_take(broker, message);
 		return;
 	case WIRE_READY:
 		broker->ready = true;
@@ -218,19 +236,26 @@ event_drain(int fd)
 bool
 broker_turn(struct broker *broker, int timeout_ms)
 {
-	struct pollfd fds[2 + WATCHES_MAX] = {
-		{.fd = broker->broker_event, .events = POLLIN},
-		{.fd = broker->pid_fd, .events = POLLIN}, /* -1 is passed over */
-	};
+	struct pollfd *fds = broker->polled;
 	struct watch watches[WATCHES_MAX];
 	const uint32_t count = broker->watches_count;
+	uint64_t left_ns = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * 1000000;
+	struct timespec left;
+	uint32_t all;
 
 	/* A copy, since a watcher may unwatch. */
 	memcpy(watches, broker->watches, sizeof watches);
-	for (uint32_t i = 0; i < count; i++)
-		fds[2 + i] = (struct pollfd){.fd = watches[i].fd, .events = POLLIN};
-	if (poll(fds, 2 + count, timeout_ms) <= 0)
-		return true;
+	fds[0] = (struct pollfd){.fd = broker->broker_event, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = broker->pid_fd, .events = POLLIN}; /* -1 is passed over */
+	for (uint32_t i = 0; i < WATCHES_MAX; i++)
+		fds[2 + i] = (struct pollfd){
+			.fd = i < count ? watches[i].fd : -1, .events = POLLIN};
+	all = waits_watch(broker, &left_ns);
+	left = (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000),
+		.tv_nsec = (long)(left_ns % 1000000000)};
+	if (ppoll(fds, all, left_ns == UINT64_MAX ? NULL : &left, NULL) < 0)
+		for (uint32_t i = 0; i < all; i++)
+			fds[i].revents = 0;
 	if (fds[0].revents) {
 		event_drain(broker->broker_event);
 		requests_take(broker);
@@ -238,6 +263,7 @@ broker_turn(struct broker *broker, int timeout_ms)
 	for (uint32_t i = 0; i < count; i++)
 		if (fds[2 + i].revents)
 			watches[i].fn(watches[i].arg);
+	waits_serve(broker, all);
 	return !fds[1].revents;
 }
 

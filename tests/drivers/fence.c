@@ -13,6 +13,7 @@ static struct side side;
 static void
 begin(void)
 {
+	side_needs_ring();
 	side_open(&side);
 }
 

@@ -94,6 +94,7 @@ Test(revoke, holds_without_the_worker)
 	int32_t result;
 	uint8_t byte = 0;
 
+	side_needs_ring();
 	cr_assert_eq(pipe(ends), 0);
 	cr_assert_eq(write(ends[1], "secret", 6), 6);
 	in = side_grant(&side, ends[0], BROKER_READ);
@@ -338,6 +339,8 @@ fuse_begin(enum slow slow, int *ret_began)
 	const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	pid_t server;
 
+	if (side_is_ringless())
+		cr_skip_test("by design: on T2 the broker itself waits for such a file");
 	(void)snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
 	if (fd < 0 || unshare(CLONE_NEWNS) < 0 ||
 		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||

@@ -5,7 +5,9 @@
  *          side_file(&side, "a", "text"); done = side_go(&side, (struct device_request){...});
  *          side_close(&side);
  * Grants are made between side_begin() and side_ready(); side_open() is both
- * with one directory granted. Skips the test where there is no io_uring. */
+ * with one directory granted. Skips the test where there is no io_uring.
+ *
+ * With KEYHOLD_TIER=T2 in the environment there is no ring: the broker performs. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -26,6 +28,8 @@ struct side {
 	uint8_t data[DEVICE_PIECE_BYTES]; /* of the last side_go() */
 };
 
+bool side_is_ringless(void);
+void side_needs_ring(void); /* skips the test, by name, where there is none */
 void side_begin(struct side *side);
 void side_grant_dir(struct side *side, uint32_t rights); /* of side->path: side->dir */
 uint32_t side_grant(struct side *side, int fd, uint32_t rights); /* a stream: its handle */

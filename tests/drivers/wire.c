@@ -66,7 +66,8 @@ Test(wire, messages_that_no_honest_worker_sends)
 {
 	const struct wire_request cases[] = {
 		{.kind = 0},
-		{.kind = 5},
+		{.kind = WIRE_OBEYED},
+		{.kind = WIRE_CANCEL + 1},
 		{.kind = UINT32_MAX},
 		{.kind = WIRE_DEVICE, .op = 0},
 		{.kind = WIRE_DEVICE, .op = DEVICE_SLEEP},
@@ -88,8 +89,61 @@ Test(wire, messages_that_no_honest_worker_sends)
 		{.kind = WIRE_DEVICE, .op = DEVICE_LIST, .piece = STAGING_BYTES - 1, .bytes = 2},
 	};
 
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const uint32_t op = cases[i].op;
+
+		/* Without a ring these are the broker's. */
+		if (side_is_ringless() &&
+			(op == DEVICE_SLEEP || op == DEVICE_SHUTDOWN || op == DEVICE_POLL))
+			continue;
 		cr_assert_not_null(say(&cases[i]), "case %zu", i);
+	}
+}
+
+static void
+needs_no_ring(void)
+{
+	if (!side_is_ringless())
+		cr_skip_test("by design: with a ring the worker polls and sleeps itself");
+}
+
+/* The list lies in shared memory: its count and length are the worker's words. */
+Test(wire, polls_that_no_honest_worker_asks)
+{
+	struct wire_request message = {.kind = WIRE_DEVICE, .op = DEVICE_POLL};
+	const struct {
+		uint32_t count, bytes;
+		int64_t result;
+	} cases[] = {{0, 0, -DEVICE_EINVAL}, {0, 3, -DEVICE_EINVAL}, {0, 4, 0},
+		{1, 4, -DEVICE_EINVAL}, {1, 19, -DEVICE_EINVAL}, {2, 20, -DEVICE_EINVAL},
+		{UINT32_MAX, 20, -DEVICE_EINVAL}, {DEVICE_POLLS_MAX + 1, 4 + 257 * 16, -DEVICE_EINVAL},
+		{DEVICE_POLLS_MAX, 4 + 256 * 16, DEVICE_POLLS_MAX}};
+
+	needs_no_ring();
+	memset(side.client->staging_base, 0xff, 8192); /* handles that are none */
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		memcpy(side.client->staging_base, &cases[i].count, 4);
+		message.bytes = cases[i].bytes;
+		cr_assert_null(say(&message));
+		cr_assert_eq(answer()->result, cases[i].result, "case %zu: %lld", i,
+			(long long)answer()->result);
+	}
+}
+
+Test(wire, more_asks_than_may_wait_end_the_worker)
+{
+	struct wire_request message = {
+		.kind = WIRE_DEVICE, .op = DEVICE_SLEEP, .timeout_ns = DEVICE_FOREVER};
+
+	needs_no_ring();
+	for (message.tag = 0; message.tag < WIRE_ASKS; message.tag++)
+		cr_assert_null(say(&message));
+	cr_assert_null(say(&(struct wire_request){.kind = WIRE_CANCEL, .tag = WIRE_ASKS}));
+	cr_assert_null(say(&(struct wire_request){.kind = WIRE_CANCEL, .tag = 7}));
+	cr_assert_eq(answer()->result, -DEVICE_ECANCELED);
+	cr_assert_eq(answer()->tag, 7);
+	cr_assert_null(say(&message), "room again");
+	cr_assert_not_null(say(&message));
 }
 
 Test(wire, handles_that_are_not_its_own)
@@ -140,7 +194,7 @@ Test(wire, positions_out_of_range)
 	cr_assert_eq(broker_poke(side.broker, 1), -EPROTO);
 	side.broker->broken = NULL;
 	atomic_store(&at()->replies_got, 0);
-	for (int i = 0; i < WIRE_REPLIES; i++)
+	for (int i = 0; i < WIRE_REPLIES - WIRE_ASKS; i++) /* the rest is for answers */
 		cr_assert_eq(broker_poke(side.broker, 1), 0);
 	cr_assert_eq(broker_poke(side.broker, 1), -EAGAIN, "it takes none");
 }
@@ -183,7 +237,8 @@ random_message(struct seed *seed, struct wire_request *message)
 	static const char *const paths[] = {"f", "..", "a", "d/a", "/etc", "d/../..", "l", ".", ""};
 
 	memset(message, 0, sizeof *message);
-	message->kind = seed_next(seed) % 16 ? WIRE_DEVICE : (uint32_t)(seed_next(seed) % 6);
+	message->tag = (uint32_t)(seed_next(seed) % 16);
+	message->kind = seed_next(seed) % 16 ? WIRE_DEVICE : (uint32_t)(seed_next(seed) % 7);
 	message->op = (uint32_t)(seed_next(seed) % (DEVICE_OP_COUNT + 1));
 	if (message->op == DEVICE_CLOSE && seed_next(seed) % 8)
 		message->op = DEVICE_OPEN;
@@ -253,6 +308,8 @@ Test(wire, random_messages_stay_within_the_grant)
 		(void)say(&message);
 		(void)answer();
 		side.broker->recorded = false;
+		if (seed_next(&seed) % 50 == 0)
+			(void)broker_order(side.broker, &message, (size_t)(seed_next(&seed) % 64));
 		answers += side.client->replies[(atomic_load(&at()->replies_put) - 1) &
 						(WIRE_REPLIES - 1)].result >= 0;
 		if (seed_next(&seed) % 400 == 0 && side.broker->grants_count < 100) {

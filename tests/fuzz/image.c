@@ -91,7 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		check(report.text[0] != '\0');
 	else
 		use(world, domain, &image);
-	check(world_bank(world)->used == 0);
+	check(bank_used(world_bank(world)) == 0);
 	world_close(world);
 	check(host.reserved == 0);
 	fake_device_done(&device);

@@ -14,12 +14,53 @@ Test(bank, takes_from_all_above_or_from_none)
 	cr_assert(bank_take(&a, 50));
 	cr_assert(bank_take(&c, 50));
 	cr_assert_not(bank_take(&c, 1));
-	cr_assert_eq(a.used, 100);
-	cr_assert_eq(b.used, 50);
+	cr_assert_eq(bank_used(&a), 100);
+	cr_assert_eq(bank_used(&b), 50);
 	bank_give(&a, 50);
 	cr_assert_eq(bank_room(&c), 10);
 	cr_assert_not(bank_take(&c, 11));
 	cr_assert(bank_take(&c, 10));
+	bank_check(&a);
+}
+
+Test(bank, tells_those_above_later_and_to_the_byte)
+{
+	struct bank a, b, c, d;
+
+	bank_init(&a, NULL, 1000);
+	bank_init(&b, &a, 100);
+	bank_init(&c, &b, BANK_NO_LIMIT);
+	bank_init(&d, &a, BANK_NO_LIMIT);
+	cr_assert(bank_take(&c, 70));
+	bank_give(&c, 50);
+	cr_assert(bank_take(&c, 10));
+	cr_assert_eq(a.used, 0, "it has not heard yet");
+	cr_assert(bank_take(&d, 5)); /* the finger goes over a */
+	bank_give(&d, 5);
+	cr_assert_eq(bank_peak(&b), 70);
+	cr_assert_eq(bank_peak(&a), 70, "30 and 5 is less");
+	cr_assert_eq(bank_used(&a), 30);
+	cr_assert_eq(bank_room(&c), 70);
+	bank_check(&a);
+}
+
+Test(bank, a_watched_one_hears_of_refusals_above_it_alone)
+{
+	struct bank a, b, c;
+	uint32_t refused = 0;
+
+	bank_init(&a, NULL, 100);
+	bank_init(&b, &a, 80);
+	bank_init(&c, &b, 50);
+	bank_watch(&b, &refused);
+	cr_assert(bank_take(&a, 60));
+	cr_assert_not(bank_take(&c, 60));
+	cr_assert_eq(refused, 0, "it is its own limit");
+	cr_assert_not(bank_take(&c, 45));
+	cr_assert_eq(refused, 1, "a has 40");
+	bank_watch(&b, NULL);
+	cr_assert_not(bank_take(&c, 45));
+	cr_assert_eq(refused, 1);
 	bank_check(&a);
 }
 

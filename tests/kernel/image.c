@@ -381,18 +381,8 @@ Test(image, of_a_tree_keeps_its_order)
 		line_done(&child->meter.line);
 		line_init(&child->meter.line, &top->meter.line);
 		bank_limit(&top->bank, BANK_NO_LIMIT);
-		child->bank.prev ? (void)(child->bank.prev->next = child->bank.next)
-				 : (void)(world_bank(from.world)->first = child->bank.next);
-		if (child->bank.next)
-			child->bank.next->prev = child->bank.prev;
-		child->bank.superior = &top->bank;
-		child->bank.prev = NULL;
-		child->bank.next = top->bank.first;
-		if (child->bank.next)
-			child->bank.next->prev = &child->bank;
-		top->bank.first = &child->bank;
-		top->bank.used += child->bank.used;
-		top->bank.peak = top->bank.used;
+		cr_assert(bank_move(&child->bank, &top->bank));
+		top->bank.peak = bank_used(&top->bank);
 	}
 	world_check(from.world);
 	domain_start(top->last);
@@ -441,7 +431,7 @@ Test(image, every_allocation_of_reading_may_fail)
 			break;
 		cr_assert_neq(to.report.text[0], '\0', "the %llu-th failed in silence",
 			(unsigned long long)n);
-		cr_assert_eq(world_bank(to.world)->used, 0);
+		cr_assert_eq(bank_used(world_bank(to.world)), 0);
 		world_check(to.world);
 	}
 	world_heap(to.world)->fail_after = 0;

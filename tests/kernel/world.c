@@ -343,7 +343,7 @@ Test(world, growth_past_the_bank_is_minus_one)
 
 	cr_assert_eq(go(domain), STOP_RETURNED);
 	cr_assert_eq((uint32_t)domain->pending.slots[0], UINT32_MAX);
-	cr_assert_leq(domain->bank.peak, 1 << 20);
+	cr_assert_leq(bank_peak(&domain->bank), 1 << 20);
 }
 
 Test(world, stop_when_dry_stops_before_growth_and_goes_on_after)
@@ -392,10 +392,10 @@ Test(world, a_domain_that_its_bank_cannot_hold_is_refused)
 		if (domain_new(world, &config, &report, &domain) == 0)
 			break;
 		cr_assert(strstr(report.text, "storage"), "%s", report.text);
-		cr_assert_eq(world_bank(world)->used, 0);
+		cr_assert_eq(bank_used(world_bank(world)), 0);
 		world_check(world);
 	}
-	used = world_bank(world)->used;
+	used = bank_used(world_bank(world));
 	cr_assert_leq(used, least);
 	cr_assert_gt(used + 16, least, "what it is charged is what it needs");
 }
@@ -407,7 +407,7 @@ Test(world, reads_are_cut_down_to_what_the_bank_can_stage)
 		GAS_NO_LIMIT, BANK_NO_LIMIT);
 	uint64_t bytes;
 
-	cr_assert(bank_limit(&domain->bank, domain->bank.used + 4096));
+	cr_assert(bank_limit(&domain->bank, bank_used(&domain->bank) + 4096));
 	cr_assert_eq(go(domain), STOP_RETURNED);
 	cr_assert_geq(device.ops[DEVICE_WRITE], 100000 / (DOMAIN_STAGING_BYTES + 4096));
 	cr_assert_leq(device.ops[DEVICE_WRITE], 100000 / DOMAIN_STAGING_BYTES + 1);
@@ -541,7 +541,7 @@ Test(world, ends_with_requests_in_flight)
 	cr_assert_eq(world_run(world, domain, false), DOMAIN_WAITING);
 	domain_end(domain);
 	world_check(world);
-	cr_assert_eq(world_bank(world)->used, 0);
+	cr_assert_eq(bank_used(world_bank(world)), 0);
 }
 
 Test(world, ids_are_reused_with_another_generation)
@@ -575,7 +575,7 @@ Test(world, slots_are_paid_for)
 	struct domain *domain = make(LOOP, 0, BANK_NO_LIMIT);
 	const struct key key = {.kind = TEST_KIND_NUMBER, .grant = GRANT_NONE};
 
-	cr_assert(bank_limit(&domain->bank, domain->bank.used + 1000));
+	cr_assert(bank_limit(&domain->bank, bank_used(&domain->bank) + 1000));
 	for (int i = 0; i < 16; i++)
 		cr_assert_eq(domain_slot(domain, &key), i);
 	cr_assert_eq(domain_slot(domain, &key), -ENOSPC);
@@ -681,7 +681,7 @@ Test(world, every_allocation_of_a_domain_may_fail)
 			break;
 		cr_assert_neq(report.text[0], '\0', "the %llu-th failed in silence",
 			(unsigned long long)n);
-		cr_assert_eq(world_bank(world)->used, 0);
+		cr_assert_eq(bank_used(world_bank(world)), 0);
 		world_check(world);
 	}
 	world_heap(world)->fail_after = 0;

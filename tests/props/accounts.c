@@ -381,7 +381,7 @@ main(int argc, char **argv)
 	domain_end(house.root);
 	for (int i = 0; i < PURSES; i++)
 		object_end(house.world, purses[i].object);
-	hold(world_bank(house.world)->used == 0, "the root bank is not empty at the end");
+	hold(bank_used(world_bank(house.world)) == 0, "the root bank is not empty at the end");
 	for (int i = 0; i < KINDS_OF_OPS; i++)
 		printf("# %-20s %llu\n", names[i], (unsigned long long)done[i]);
 	printf("# gas %llu, minted %llu, burnt %llu\n", (unsigned long long)spent,

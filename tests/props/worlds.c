@@ -161,7 +161,7 @@ order(struct trial *t)
 			end(t, i);
 		break;
 	case 3:
-		(void)bank_limit(&domain->bank, domain->bank.used + seed_below(&t->seed, 1 << 20));
+		(void)bank_limit(&domain->bank, bank_used(&domain->bank) + seed_below(&t->seed, 1 << 20));
 		break;
 	case 4:
 		store_step_after(domain->store, 1 + seed_below(&t->seed, 300));
@@ -219,7 +219,7 @@ trial_close(struct trial *t)
 	for (int i = 0; i < LIVE_MAX; i++)
 		end(t, i);
 	world_check(t->world);
-	cr_assert_eq(world_bank(t->world)->used, 0);
+	cr_assert_eq(bank_used(world_bank(t->world)), 0);
 	world_close(t->world);
 	cr_assert_eq(t->host.reserved, 0);
 	cr_assert_eq(t->device.in_flight, 0);

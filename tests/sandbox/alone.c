@@ -140,7 +140,7 @@ raise_filter(const struct walls_plan *plan, struct walls_state *state, struct re
 {
 	const int rc = raise_no_new_privs(plan, state, report);
 
-	return rc == 0 ? walls_seccomp(state, report) : rc;
+	return rc == 0 ? walls_seccomp(plan, state, report) : rc;
 }
 
 /* --- trying ------------------------------------------------------------------ */

@@ -91,7 +91,7 @@ child(struct walls_plan plan, enum trick trick, struct seen *seen)
 		plan.broker = getpid();
 	if (trick == TWO_THREADS)
 		(void)pthread_create(&thread, NULL, sleeper, NULL);
-	if ((trick == NOT_FENCED ? open_unfenced() : probe_ring_open(&ring)) < 0)
+	if ((trick == NOT_FENCED ? open_unfenced() : probe_ring_for(plan.tier, &ring)) < 0)
 		_exit(1);
 	seen->early = walls_enter_early(&plan, &seen->state, &seen->report);
 	if (seen->early == 0)
@@ -289,6 +289,18 @@ forbidden_run(struct helper *h)
 		helper_ok(h, status == 0, why, "%s", name);
 }
 
+static void
+surroundings_run(struct helper *h, const struct walls_plan *forced)
+{
+	expect(h, forced, TWO_THREADS, true, -ENOTRECOVERABLE, "wall process", "a second thread");
+	expect(h, forced, IN_THE_BROKER, true, -ENOTRECOVERABLE, "wall process",
+		"called in the broker itself");
+	expect(h, forced, BROKER_GONE, true, -ESRCH, "the broker is gone",
+		"the broker died before");
+	expect(h, forced, BROKER_ENDED, true, -ESRCH, "the broker is gone",
+		"the broker died before, and cannot be named");
+}
+
 void
 closed_run(struct helper *h)
 {
@@ -297,7 +309,12 @@ closed_run(struct helper *h)
 
 	/* fork() gave none of the namespaces that T0 is born into; an ordinary user
 	 * may then not enter the others either. */
+	if (h->plan.tier == WALLS_T2) {
+		surroundings_run(h, &forced);
+		return;
+	}
 	forced.tier = forced.tier_least = WALLS_T0;
+	forced.own_namespaces = best.own_namespaces = true;
 	expect(h, &forced, BORN_OUTSIDE, true, -EPERM,
 		geteuid() == 0 ? "tier T0 was demanded" : "wall mntns",
 		"T0 demanded, born without namespaces");
@@ -311,13 +328,8 @@ closed_run(struct helper *h)
 		"closed: the best is T1, and says so, when born without namespaces");
 
 	forced.tier = forced.tier_least = WALLS_T1;
-	expect(h, &forced, TWO_THREADS, true, -ENOTRECOVERABLE, "wall process", "a second thread");
-	expect(h, &forced, IN_THE_BROKER, true, -ENOTRECOVERABLE, "wall process",
-		"called in the broker itself");
-	expect(h, &forced, BROKER_GONE, true, -ESRCH, "the broker is gone",
-		"the broker died before");
-	expect(h, &forced, BROKER_ENDED, true, -ESRCH, "the broker is gone",
-		"the broker died before, and cannot be named");
+	forced.own_namespaces = false;
+	surroundings_run(h, &forced);
 	expect(h, &forced, NOT_FENCED, false, -ENOTRECOVERABLE, "wall ring_fenced",
 		"a ring without a fence");
 	forbidden_run(h);

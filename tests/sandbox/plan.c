@@ -39,9 +39,44 @@ Test(plan, refuses_what_is_no_tier)
 	report_clear(&report);
 	cr_expect_eq(walls_plan_init(&plan, "t0", &report), -EINVAL);
 	cr_expect(strstr(report.text, "\"t0\" is no tier"));
-	report_clear(&report);
-	cr_expect_eq(walls_plan_init(&plan, "T2", &report), -ENOTSUP);
-	cr_expect(strstr(report.text, "not built yet"));
+	plan = plan_of(NULL);
+	cr_expect_not(walls_plan_accept(&plan, "T3"));
+	cr_expect_not(walls_plan_accept(&plan, ""));
+}
+
+Test(plan, goes_without_a_ring_only_where_that_is_accepted)
+{
+	struct walls_plan plan = plan_of(NULL);
+
+	cr_expect_not(walls_plan_ringless(&plan), "T1 is the least by itself");
+	cr_expect(walls_plan_accept(&plan, "T2"));
+	cr_expect_eq(plan.tier, WALLS_T0, "the best all the same");
+	cr_expect(walls_plan_ringless(&plan));
+	cr_expect_eq(plan.tier, WALLS_T2);
+	plan = plan_of(NULL);
+	cr_expect(walls_plan_accept(&plan, "T0"));
+	cr_expect_not(walls_plan_lower(&plan, -EPERM), "T0 or nothing");
+	cr_expect_not(walls_plan_ringless(&plan));
+	plan = plan_of("T1");
+	cr_expect(walls_plan_accept(&plan, "T2"));
+	cr_expect_not(walls_plan_ringless(&plan), "T1 is forced");
+}
+
+Test(plan, is_told_to_the_worker_in_a_word)
+{
+	static const char *const words[] = {"T0", "T1", "T2"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct walls_plan plan = plan_of(words[i]), told = plan_of(NULL);
+
+		for (int lowered = 0; lowered < 2; lowered++) {
+			walls_plan_told(&told, walls_plan_word(&plan));
+			cr_expect_eq(told.tier, plan.tier);
+			cr_expect_eq(told.own_namespaces, plan.own_namespaces);
+			if (!walls_plan_lower(&plan, -EPERM))
+				break;
+		}
+	}
 }
 
 Test(plan, keeps_the_ring_and_no_more_than_it_can)
@@ -102,17 +137,20 @@ Test(plan, prints_what_it_is)
 
 Test(walls, are_in_the_tiers_they_say)
 {
-	unsigned int in[WALLS_T2] = {0};
+	unsigned int in[WALLS_T2 + 1] = {0};
 
 	for (unsigned int i = 0; i < WALL_COUNT; i++) {
 		cr_expect(walls_wall_in((enum wall)i, WALLS_T0));
 		in[WALLS_T0] += walls_wall_in((enum wall)i, WALLS_T0);
 		in[WALLS_T1] += walls_wall_in((enum wall)i, WALLS_T1);
+		in[WALLS_T2] += walls_wall_in((enum wall)i, WALLS_T2);
 		cr_expect_gt(strlen(walls_wall_name((enum wall)i)), 0);
 		cr_expect_gt(strlen(walls_wall_stops((enum wall)i)), 0);
 	}
 	cr_expect_eq(in[WALLS_T0], WALL_COUNT);
 	cr_expect_lt(in[WALLS_T1], in[WALLS_T0]);
+	cr_expect_eq(in[WALLS_T2] + 1, in[WALLS_T1], "the ring's");
+	cr_expect_not(walls_wall_in(WALL_ring_fenced, WALLS_T2));
 	cr_expect_not(walls_wall_in(WALL_root_empty, WALLS_T1));
 	cr_expect(walls_wall_in(WALL_seccomp, WALLS_T1));
 }
@@ -151,8 +189,6 @@ Test(host_facts, are_found_by_trying)
 	host_facts_find(&facts);
 	cr_expect_gt(strlen(facts.kernel), 0);
 	cr_expect_eq(facts.root, geteuid() == 0);
-	cr_expect_neq(
-		facts.why_not[WALLS_T2].text[0], '\0', "T2 is not built, and must not be claimed");
 	if (facts.any)
 		cr_expect(facts.walls.up[WALL_seccomp]);
 	else

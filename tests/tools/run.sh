@@ -454,6 +454,7 @@ cp "$WORK/out" r.json
 is "the doctor speaks JSON" "1 True" "$(field r.json 'str(r["v"])+" "+str(r["walls"]["seccomp"])')"
 
 # --- tiers
+unset KEYHOLD_TIER
 run $KH run --tier T1 --report r.json hello.wasm
 is "tier T1 runs it" "hello T1 False" \
 	"$(out) $(field r.json 'r["walls"]["tier"]+" "+str(r["walls"]["netns"])')"
@@ -467,6 +468,41 @@ if [ -n "$WORK" ] && unshare -Ur true 2>/dev/null && [ "${3-}" != nobody ]; then
 else
 	skip "where no namespace may be made" "only root can make such a place"
 fi
+
+run $KH run --tier T2 --report r.json hello.wasm
+is "tier T2 runs it" "hello T2 False" \
+	"$(out) $(field r.json 'r["walls"]["tier"]+" "+str(r["walls"]["ring_fenced"])')"
+# NO_RING makes such hosts; nobody may not be able to run it where it lies
+no_ring=${NO_RING-}
+if [ "${3-}" = nobody ] && [ -n "$no_ring" ]; then
+	cp "$no_ring" "$WORK/no_ring" && chmod 755 "$WORK/no_ring" && no_ring=$WORK/no_ring
+fi
+for host in ring lacking docker; do
+	if [ -z "$no_ring" ]; then
+		skip "a host of the kind $host" "NO_RING is not set"
+		continue
+	fi
+	run "$no_ring" $host $KH hello.wasm
+	is "$host: without io_uring it is refused" 70 "$status"
+	grep -q 'no io_uring here.*--accept-tier T2' "$WORK/err"
+	ok "$host: and it says what to do"
+	run "$no_ring" $host $KH run --accept-tier T2 --report r.json hello.wasm
+	is "$host: T2 is taken when it is accepted" "hello/0 T2" \
+		"$(out)/$status $(field r.json 'r["walls"]["tier"]')"
+	grep -q 'the walls stood at tier T2 only' "$WORK/err"
+	ok "$host: and said"
+	[ $host = docker ] && wanted=False || wanted=True
+	is "$host: namespaces where they are to be had" $wanted "$(field r.json 'r["walls"]["netns"]')"
+	run "$no_ring" $host $KH run --tier T0 --accept-tier T2 hello.wasm
+	is "$host: T0 demanded is refused" 70 "$status"
+	run "$no_ring" $host $KH doctor
+	grep -q 'refuses, but with --accept-tier T2' "$WORK/out"
+	ok "$host: the doctor says so"
+done
+run $KH run --accept-tier T9 hello.wasm
+is "no such tier" "64 1" "$status $(grep -c 'the tiers are T0, T1 and T2' "$WORK/err")"
+run $KH run --accept-tier T2 --report r.json hello.wasm
+is "what is accepted is not what is taken" T0 "$(field r.json 'r["walls"]["tier"]' | tr 1 0)"
 
 # --- words
 run $KH run hello.wasm --gas 5

@@ -18,7 +18,9 @@ print_tiers(const struct host_facts *facts)
 
 		printf("tier    %s: %s%s\n", walls_tier_name(tier), why[0] ? "not here: " : "to be had", why);
 	}
-	if (facts->any)
+	if (facts->any && facts->tier == WALLS_T2)
+		printf("run     refuses, but with --accept-tier T2: slower, for the broker reads and writes\n");
+	else if (facts->any)
 		printf("run     takes %s\n", walls_tier_name(facts->tier));
 	else
 		printf("run     refuses: no tier is to be had\n");

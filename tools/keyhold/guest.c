@@ -212,11 +212,10 @@ read_image(struct worker *worker)
 			worker->report.text[0] ? worker->report.text : "no memory for the image");
 	worker->domain = domain;
 	if (start->flags & START_MEM_GIVEN) {
-		if (start->mem_bytes < domain->bank.used)
+		if (!bank_limit(&domain->bank, start->mem_bytes))
 			worker_refuse(worker, EXIT_USAGE, "%s: --mem %llu is less than the %llu bytes it holds",
 				start->program, (unsigned long long)start->mem_bytes,
-				(unsigned long long)domain->bank.used);
-		domain->bank.limit = start->mem_bytes;
+				(unsigned long long)bank_used(&domain->bank));
 	}
 	if (start->flags & START_EXEC)
 		make_own(worker);
@@ -331,7 +330,7 @@ tell(struct worker *worker)
 	                                          : line_left(world_clock(worker->world), &domain->meter.line);
 	record->program = text_of(worker->start.program);
 	record->steps = world_where(worker->world).steps;
-	record->storage_peak = domain->bank.peak;
+	record->storage_peak = bank_peak(&domain->bank);
 	record->storage_limit = domain->bank.limit;
 	if (worker->start.stop_after)
 		record->safepoints = store_safepoints(domain->store);
@@ -540,12 +539,6 @@ guest_run(struct worker *worker)
 
 	if (replay)
 		again_read(worker);
-	if (worker->alone) {
-		only_from_file(worker);
-		tell_log(worker);
-		tell(worker);
-		return;
-	}
 	wasi.args = start->args;
 	wasi.args_count = start->args_count;
 	wasi.env = start->env;

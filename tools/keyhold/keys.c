@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/keyhold/launch.h"
@@ -44,16 +43,6 @@ no_memory(void)
 	return EXIT_FAULT;
 }
 
-/* Names of more than 63 bytes are cut in front: the end of a path tells more. */
-static char *
-name_of(const struct keyspec *spec)
-{
-	const char *name = keyspec_name(spec);
-	const size_t bytes = strlen(name);
-
-	return strdup(bytes > 63 ? name + bytes - 63 : name);
-}
-
 static int
 add_stream(struct launch *launch, unsigned i)
 {
@@ -73,22 +62,6 @@ add_stream(struct launch *launch, unsigned i)
 	return key->name ? 0 : no_memory();
 }
 
-static enum start_role
-role_of(enum keyspec_kind kind)
-{
-	switch (kind) {
-	case KEYSPEC_DIR:
-	case KEYSPEC_FILE:
-		return ROLE_MOUNT;
-	case KEYSPEC_CLOCK:
-		return ROLE_CLOCK;
-	case KEYSPEC_RANDOM:
-	case KEYSPEC_COUNT:
-		break;
-	}
-	return ROLE_ENTROPY;
-}
-
 /* Takes the spec. */
 static int
 add_spec(struct launch *launch, struct keyspec *spec)
@@ -100,13 +73,9 @@ add_spec(struct launch *launch, struct keyspec *spec)
 		say_error("more than %d keys", KEYS_MAX);
 		return EXIT_USAGE;
 	}
-	key->spec = *spec;
-	key->role = role_of(spec->kind);
-	key->name = name_of(spec);
-	key->text = keyspec_text(spec);
-	if (!key->name || !key->text)
+	if (hostkey_init(key, spec))
 		return no_memory();
-	if (spec->kind == KEYSPEC_CLOCK && spec->real)
+	if (key->spec.kind == KEYSPEC_CLOCK && key->spec.real)
 		launch->clock_real = true;
 	for (uint32_t i = 0; i + 1 < launch->keys_count; i++) {
 		const struct launch_key *other = &launch->keys[i];
@@ -218,13 +187,6 @@ keys_read(struct launch *launch)
 
 /* --- the host's side ----------------------------------------------------------- */
 
-static int
-no_file(const struct launch_key *key, const char *host, int error)
-{
-	say_error("%s: %s (key %s, %s)", host, strerror(error), key->name, key->text);
-	return EXIT_NO_FILE;
-}
-
 bool
 keys_image_on_stdout(const struct launch *launch)
 {
@@ -256,160 +218,58 @@ open_stream(struct launch *launch, struct launch_key *key)
 	else
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	key->fd = fd;
-	return fd < 0 ? no_file(key, streams[i].name, errno) : 0;
+	if (fd >= 0)
+		return 0;
+	say_error("%s: %s (key %s, %s)", streams[i].name, strerror(errno), key->name, key->text);
+	return EXIT_NO_FILE;
 }
 
+/* The report's lines: what was wrong, and below it what to do. */
 static int
-open_dir(struct launch_key *key)
+no_file(const struct report *report)
 {
-	key->fd = open(key->spec.value, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	key->type = DEVICE_TYPE_DIRECTORY;
-	return key->fd < 0 ? no_file(key, key->spec.value, errno) : 0;
-}
+	const char *more = strchr(report->text, '\n');
 
-static int
-open_file(struct launch_key *key)
-{
-	const uint32_t rights = key->spec.rights;
-	const int flags = rights & KEYSPEC_APPEND ? O_WRONLY | O_APPEND
-	                : rights & KEYSPEC_WRITE  ? O_RDWR
-	                                          : O_RDONLY;
-	struct report report = {.offset = UINT64_MAX};
-	struct stat stat;
-
-	/* A FIFO without a peer must not hold us up. */
-	if (file_open(key->spec.value, flags | O_NONBLOCK, &report, &key->fd)) {
-		say_error("%s (key %s, %s)", report.text, key->name, key->text);
-		if (rights & KEYSPEC_WRITE && access(key->spec.value, F_OK) && !file_is_stream(key->spec.value))
-			say_more("a file key names a file that is there; make it first: touch %s",
-				key->spec.value);
-		return EXIT_NO_FILE;
-	}
-	if (fstat(key->fd, &stat))
-		return no_file(key, key->spec.value, errno);
-	if (S_ISDIR(stat.st_mode)) {
-		say_error("%s is a directory: give it as dir:%s", key->spec.value, key->spec.value);
-		return EXIT_NO_FILE;
-	}
-	key->type = S_ISREG(stat.st_mode) && !file_is_stream(key->spec.value) ? DEVICE_TYPE_FILE
-	                                                                      : DEVICE_TYPE_UNKNOWN;
-	return 0;
+	say_error("%.*s", more ? (int)(more - report->text) : (int)strlen(report->text), report->text);
+	if (more)
+		say_more("%s", more + 1);
+	return EXIT_NO_FILE;
 }
 
 int
 keys_open(struct launch *launch)
 {
+	struct report report;
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < launch->keys_count; i++) {
 		struct launch_key *key = &launch->keys[i];
 
+		report_clear(&report);
 		if (key->is_stream)
 			r = open_stream(launch, key);
-		else if (key->spec.kind == KEYSPEC_DIR)
-			r = open_dir(key);
-		else if (key->spec.kind == KEYSPEC_FILE)
-			r = open_file(key);
+		else if (hostkey_open(key, &report))
+			r = no_file(&report);
 	}
 	return r;
 }
 
 /* --- grants ------------------------------------------------------------------------ */
 
-static uint32_t
-broker_rights(const struct launch_key *key)
-{
-	if (key->is_stream)
-		return key->role == ROLE_STDIN ? BROKER_READ : BROKER_WRITE;
-	return (key->spec.rights & KEYSPEC_READ ? BROKER_READ : 0) |
-	       (key->spec.rights & KEYSPEC_WRITE ? BROKER_WRITE : 0) |
-	       (key->spec.rights & KEYSPEC_APPEND ? BROKER_APPEND : 0);
-}
-
-static uint32_t
-guest_rights(const struct launch *launch, const struct launch_key *key)
-{
-	uint32_t rights = 0;
-
-	if (key->role == ROLE_CLOCK)
-		return RIGHT_read | RIGHT_sleep;
-	if (key->role == ROLE_ENTROPY || key->role == ROLE_STDIN)
-		return RIGHT_read;
-	if (key->is_stream)
-		return RIGHT_write;
-	if (key->spec.rights & KEYSPEC_READ)
-		rights |= RIGHT_read;
-	if (key->spec.rights & KEYSPEC_APPEND)
-		rights |= key->type == DEVICE_TYPE_FILE ? RIGHT_append : RIGHT_write;
-	else if (key->spec.rights & KEYSPEC_WRITE)
-		rights |= RIGHT_write | RIGHT_append;
-	if (launch->clock_real && key->type != DEVICE_TYPE_UNKNOWN)
-		rights |= RIGHT_times;
-	return rights;
-}
-
-static enum kind_id
-guest_kind(const struct launch_key *key)
-{
-	if (key->is_stream)
-		return KIND_stream;
-	switch (key->spec.kind) {
-	case KEYSPEC_DIR:
-		return KIND_directory;
-	case KEYSPEC_FILE:
-		return key->type == DEVICE_TYPE_FILE ? KIND_file : KIND_stream;
-	case KEYSPEC_CLOCK:
-		return KIND_clock;
-	case KEYSPEC_RANDOM:
-	case KEYSPEC_COUNT:
-		break;
-	}
-	return KIND_entropy;
-}
-
-static int
-grant(struct launch *launch, struct launch_key *key, struct broker_grant *ret_grant)
-{
-	const uint32_t rights = broker_rights(key);
-	const int fd = key->fd;
-
-	*ret_grant = (struct broker_grant){0};
-	if (fd < 0)
-		return 0;
-	key->fd = -1; /* the broker takes it, also when it fails */
-	switch (guest_kind(key)) {
-	case KIND_directory:
-		return broker_grant_dir(launch->broker, fd, rights, &launch->report, ret_grant);
-	case KIND_file:
-		return broker_grant_file(launch->broker, fd, rights, &launch->report, ret_grant);
-	default:
-		return broker_grant_stream(launch->broker, fd, rights, &launch->report, ret_grant);
-	}
-}
-
 int
 keys_grant(struct launch *launch)
 {
-	const bool tty = options_has(launch->options, OPTION_TTY);
-	const bool live = options_has(launch->options, OPTION_LIVE);
+	const uint32_t how = (options_has(launch->options, OPTION_TTY) ? HOSTKEY_TTY : 0) |
+		(options_has(launch->options, OPTION_LIVE) ? HOSTKEY_LIVE : 0) |
+		(launch->clock_real ? HOSTKEY_TIMES : 0);
 
 	for (uint32_t i = 0; i < launch->keys_count; i++) {
 		struct launch_key *key = &launch->keys[i];
-		struct broker_grant granted;
 
-		if (grant(launch, key, &granted)) {
+		if (hostkey_grant(launch->broker, key, how, &launch->report, &launch->roots[i])) {
 			say_error("key %s, %s: %s", key->name, key->text, launch->report.text);
 			return EXIT_NO_KEY;
 		}
-		launch->roots[i] = (struct start_root){
-			.root = {.name = key->name, .spec = key->text, .kind = guest_kind(key),
-				.rights = guest_rights(launch, key),
-				.flags = key->is_stream ? (tty ? CAPS_TTY : live ? CAPS_LIVE : 0)
-				                        : key->spec.real ? CAPS_REAL : 0,
-				.handle = granted.handle, .number = granted.id, .seed = key->spec.seed},
-			.role = key->role,
-			.path = key->role == ROLE_MOUNT ? keyspec_guest_path(&key->spec) : NULL,
-		};
 	}
 	launch->start.roots = launch->roots;
 	launch->start.roots_count = launch->keys_count;
@@ -419,14 +279,7 @@ keys_grant(struct launch *launch)
 void
 keys_done(struct launch *launch)
 {
-	for (uint32_t i = 0; i < launch->keys_count; i++) {
-		struct launch_key *key = &launch->keys[i];
-
-		if (key->fd >= 0)
-			(void)close(key->fd);
-		keyspec_done(&key->spec);
-		free(key->name);
-		free(key->text);
-	}
+	for (uint32_t i = 0; i < launch->keys_count; i++)
+		hostkey_done(&launch->keys[i]);
 	launch->keys_count = 0;
 }

@@ -215,11 +215,6 @@ read_until(struct launch *launch)
 		return EXIT_USAGE;
 	}
 	start->only = options_value(launch->options, OPTION_ONLY);
-	if (options_has(launch->options, OPTION_EDGE) && !start->only) {
-		say_error("--edge %s: of whom? say --only DOMAIN",
-			options_value(launch->options, OPTION_EDGE));
-		return EXIT_USAGE;
-	}
 	if (!until)
 		return 0;
 	start->until = step ? UNTIL_STEP : UNTIL_GAS;
@@ -319,10 +314,6 @@ open_files(struct launch *launch)
 	if (!r && tape) {
 		launch->tape.name = strdup(tape);
 		r = launch->tape.name ? open_image(&launch->tape, "--record", "a recording") : EXIT_FAULT;
-	}
-	if (!r && options_has(launch->options, OPTION_EDGE)) {
-		launch->tape.name = strdup(options_value(launch->options, OPTION_EDGE));
-		r = launch->tape.name ? open_image(&launch->tape, "--edge", "a recording") : EXIT_FAULT;
 	}
 	if (!r && launch->other)
 		r = program_open(launch->other, &launch->other_fd);
@@ -428,7 +419,7 @@ spawn(struct launch *launch)
 		return fault("no memory for the worker's words", &launch->report);
 	for (;;) {
 		/* The words are written once; the tier may be lowered after. */
-		const char *const argv[] = {"keyhold", WORKER_WORD, walls_tier_name(plan->tier), NULL};
+		const char *const argv[] = {"keyhold", WORKER_WORD, walls_plan_word(plan), NULL};
 		const struct broker_spawn config = {.argv = argv,
 			.clone_flags = walls_clone_flags(plan), .before_exec = walls_before_exec,
 			.arg = plan, .keep_stderr = plan->keep_stderr};
@@ -536,18 +527,60 @@ serve(struct launch *launch)
 	}
 }
 
+const char *
+launch_tier_forced(const struct options *options)
+{
+	const char *tier = options_value(options, OPTION_TIER);
+
+	return tier ? tier : getenv("KEYHOLD_TIER");
+}
+
+static int
+make_plan(struct launch *launch)
+{
+	const char *accepted = options_value(launch->options, OPTION_ACCEPT_TIER);
+	struct walls_plan *plan = &launch->start.plan;
+
+	if (walls_plan_init(plan, launch_tier_forced(launch->options), &launch->report))
+		return fault("", &launch->report);
+	plan->broker_fd = WIRE_FD_BROKER;
+	if (accepted && !walls_plan_accept(plan, accepted)) {
+		say_error("--accept-tier \"%s\": the tiers are T0, T1 and T2", accepted);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+/* Where there is no io_uring, T2 if that is accepted: then the broker performs. */
+static int
+make_broker(struct launch *launch)
+{
+	struct walls_plan *plan = &launch->start.plan;
+	struct broker_config config = {.ringless = plan->tier == WALLS_T2};
+	int r = broker_new(&config, &launch->report, &launch->broker);
+
+	if (!r)
+		return 0;
+	if ((r != -ENOSYS && r != -EPERM && r != -EACCES) || config.ringless)
+		return fault("", &launch->report);
+	if (!walls_plan_ringless(plan)) {
+		say_error("%s; to run without it, slower: --accept-tier T2", launch->report.text);
+		return EXIT_FAULT;
+	}
+	report_clear(&launch->report);
+	config.ringless = true;
+	return broker_new(&config, &launch->report, &launch->broker) ? fault("", &launch->report) : 0;
+}
+
 static int
 begin(struct launch *launch)
 {
-	const struct broker_config config = {0};
-	int r = walls_plan_init(&launch->start.plan, options_value(launch->options, OPTION_TIER),
-		&launch->report);
+	int r = make_plan(launch);
 
+	if (!r)
+		r = make_broker(launch);
 	if (r)
-		return fault("", &launch->report);
-	launch->start.plan.broker_fd = WIRE_FD_BROKER;
-	if (broker_new(&config, &launch->report, &launch->broker))
-		return fault("", &launch->report);
+		return r;
 	r = keys_grant(launch);
 	if (!r)
 		r = taping_begin(launch);

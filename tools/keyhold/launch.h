@@ -2,6 +2,7 @@
 /* launch.h - one worker, from the command line to its end. The broker's side.
  *
  *   keys.c      options -> specs -> open host objects -> grants and root keys
+ *   hostkey.c   one of them
  *   program.c   FILE -> a descriptor that can be read twice
  *   launch.c    the order of all this; signals and time while it runs
  *   taping.c    --record and replay: what is round a journal
@@ -18,20 +19,11 @@
 
 #include "drivers/broker/broker.h"
 #include "tools/keyhold/files.h"
-#include "tools/keyhold/keyspec.h"
+#include "tools/keyhold/hostkey.h"
 #include "tools/keyhold/options.h"
 #include "tools/keyhold/start.h"
 
 enum { KEYS_MAX = 128 };
-
-struct launch_key {
-	struct keyspec spec;
-	bool is_stream;  /* one of the guest's standard streams: `spec` has only a value */
-	enum start_role role;
-	int fd;          /* opened; -1: nothing to open, or handed over */
-	enum device_file_type type;
-	char *name, *text; /* as the report and images say them */
-};
 
 struct launch {
 	const struct options *options;
@@ -63,7 +55,6 @@ struct launch {
 	bool timed_out;
 	struct record *then;     /* replay: what the recorded run came to; NULL: not known */
 	uint8_t *then_bytes;
-	const char *then_alone;  /* it is a recording of one subtree, of this name; NULL: of a run */
 	uint32_t then_flags;     /* enum recording_tail_flag */
 	int then_status;
 	struct report report;  /* why the launch failed, if it did */
@@ -102,6 +93,9 @@ int taping_begin(struct launch *launch);           /* what stands before the jou
 int taping_end(struct launch *launch, int status); /* and behind it; the file has its name */
 int taping_open(struct launch *launch);            /* replay: sizes, and the recorded end */
 int taping_verdict(struct launch *launch, int status); /* replay: was it the same? */
+
+/* The tier that tests force: --tier, or $KEYHOLD_TIER; NULL: none. */
+const char *launch_tier_forced(const struct options *options);
 
 /* inspect.c: what the worker saw, in text or JSON; the exit status. */
 int inspect_print(const struct launch *launch);

@@ -188,11 +188,11 @@ fields_line(const struct meter *meter)
 }
 
 static void
-fields_bank(const struct bank *bank)
+fields_bank(struct bank *bank)
 {
-	field_count("storage", bank->used);
+	field_count("storage", bank_used(bank));
 	field_count("storage_own", bank->own);
-	field_count("storage_peak", bank->peak);
+	field_count("storage_peak", bank_peak(bank));
 	field_count("storage_limit", bank->limit);
 	field_domain("bank_above", bank->superior ? bank->superior->owner : NULL);
 	field_object("bank_above_object", bank->superior && !bank->superior->owner ? bank->superior->object
@@ -219,7 +219,7 @@ fields_grant(uint32_t index, uint32_t generation)
 /* --- objects: the fields of a kind ------------------------------------------------------------ */
 
 static void
-show_meter(const void *body)
+show_meter(void *body)
 {
 	const struct meter *meter = body;
 
@@ -229,16 +229,16 @@ show_meter(const void *body)
 }
 
 static void
-show_bank(const void *body)
+show_bank(void *body)
 {
-	const struct bank *bank = body;
+	struct bank *bank = body;
 
 	fields_bank(bank);
 	field_domain("owner", bank->owner);
 }
 
 static void
-show_purse(const void *body)
+show_purse(void *body)
 {
 	const struct purse *purse = body;
 
@@ -247,7 +247,7 @@ show_purse(const void *body)
 }
 
 static void
-show_module(const void *body)
+show_module(void *body)
 {
 	const struct program *program = body;
 	char hash[65];
@@ -258,7 +258,7 @@ show_module(const void *body)
 }
 
 static void
-show_grant(const void *body)
+show_grant(void *body)
 {
 	uint32_t index;
 	const struct grants *grants = world_grants(worker->world);
@@ -269,13 +269,13 @@ show_grant(const void *body)
 }
 
 static void
-show_segment(const void *body)
+show_segment(void *body)
 {
 	field_count("segment_bytes", ((const struct segment *)body)->bytes);
 }
 
 static void
-show_image(const void *body)
+show_image(void *body)
 {
 	const struct image_body *image = body;
 
@@ -284,7 +284,7 @@ show_image(const void *body)
 }
 
 static void
-show_factory(const void *body)
+show_factory(void *body)
 {
 	const struct factory *factory = body;
 
@@ -294,7 +294,7 @@ show_factory(const void *body)
 
 /* The first word of a brand and of a box. */
 static void
-show_brand(const void *body)
+show_brand(void *body)
 {
 	field_count("brand", ((const struct brand *)body)->number);
 }
@@ -384,7 +384,7 @@ keys_of_box(const void *body)
 /* A row a kind: its fields, and the keys it holds. */
 static const struct show {
 	enum kind_id kind;
-	void (*fields)(const void *body); /* NULL: none of its own */
+	void (*fields)(void *body); /* NULL: none of its own */
 	void (*keys)(const void *body);   /* NULL: it holds none */
 } shows[] = {
 	{KIND_meter, show_meter, NULL},

@@ -439,9 +439,13 @@ say_tier(const struct launch *launch)
 {
 	const enum walls_tier tier = launch->record->walls.tier;
 
-	if (tier != WALLS_T0 && !options_has(launch->options, OPTION_TIER))
-		say("the walls stood at tier %s only: no namespaces here; keyhold doctor tells why",
-			walls_tier_name(tier));
+	if (launch_tier_forced(launch->options))
+		return;
+	if (tier == WALLS_T1)
+		say("the walls stood at tier T1 only: no namespaces here; keyhold doctor tells why");
+	if (tier == WALLS_T2)
+		say("the walls stood at tier T2 only: no io_uring here, so the broker reads and "
+		    "writes for the program, slower; keyhold doctor tells why");
 }
 
 int

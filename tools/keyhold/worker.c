@@ -183,7 +183,7 @@ worker_main(const char *tier)
 
 	report_clear(&worker->report);
 	prepare(worker);
-	worker->start.plan.tier = tier && !strcmp(tier, walls_tier_name(WALLS_T0)) ? WALLS_T0 : WALLS_T1;
+	walls_plan_told(&worker->start.plan, tier);
 	if (walls_enter_early(&worker->start.plan, &worker->record.walls, &worker->report) ||
 		walls_enter_late(&worker->start.plan, enable, worker, &worker->record.walls,
 			&worker->report))

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "caps/wasi.h"
+#include "kernel/world_state.h"
 #include "tests/caps/gate/theatre.h"
+#include "tests/support/buffer.h"
 
 static struct theatre t;
 static struct domain *a;
@@ -276,6 +278,183 @@ Test(copies, a_fork_brings_no_key_back_whose_grant_ended)
 	cr_assert_eq(ask(&t, a, K4, DO_domain_fork, .receive = {K4 + 1}), SAYS_OK);
 	copy = domain_of(t.world, &a->slots[K4 + 1]);
 	cr_assert_neq(ask(&t, copy, K1, DO_directory_list), SAYS_OK);
+	theatre_close(&t);
+}
+
+/* --- what a cut closes --------------------------------------------------------------- */
+
+static uint32_t
+handles_open(void)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < FAKE_HANDLES_MAX; i++)
+		count += t.device.handles[i].open;
+	return count;
+}
+
+/* b has so many files open by the key that a can take back, from slot K4 on. */
+static struct domain *
+open_many(uint32_t count)
+{
+	struct domain *b;
+
+	open_lender(&b);
+	fake_file(&t.device, 1, "f", "hello", 5);
+	for (uint32_t i = 0; i < count; i++)
+		cr_assert_eq(ask(&t, b, K1, DO_directory_open, .word = {OPEN_READ}, TEXT("f"),
+				     .receive = {K4 + (int)i}), SAYS_OK);
+	return b;
+}
+
+static void
+let_go_on(void)
+{
+	while (theatre_step(&t))
+		;
+}
+
+Test(cut, closes_what_was_opened_in_pieces)
+{
+	enum { MANY = 3 * CAPS_CLOSE_PIECE };
+	struct domain *b = open_many(MANY);
+	const uint32_t before = handles_open();
+	uint64_t used;
+
+	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {OPEN_READ}, TEXT("f"),
+			     .receive = {K1 + 1}), SAYS_OK);
+	used = bank_used(&b->bank);
+	tell(a, COMMAND_CALL, K3, DO_grant_cut, &(const struct order){0});
+	domain_start(a);
+	while (a->state == DOMAIN_READY)
+		cr_assert(theatre_step(&t));
+	cr_assert(t.world->closing);
+	cr_assert_geq(handles_open() + t.world->requests.in_flight, before - CAPS_CLOSE_PIECE, "a piece");
+	for (unsigned i = 0; t.world->closing; i++) {
+		cr_assert_lt(i, 5, "as many steps as pieces");
+		cr_assert(theatre_step(&t));
+	}
+	let_go_on();
+	cr_assert_eq(handles_open(), before + 1 - MANY, "the host's, and what another key opened");
+	cr_assert_eq(bank_used(&b->bank), used, "what it holds is not told");
+	cr_assert_eq(ask(&t, b, K4, DO_file_read, .word = {0, 5}), SAYS_REVOKED);
+	cr_assert_eq(ask(&t, a, K1 + 1, DO_file_read, .word = {0, 5}), SAYS_OK);
+	heard_text("hello");
+	theatre_close(&t);
+}
+
+/* One that comes while another's closing has begun is not forgotten, and cutting at
+ * every step keeps none from its end. */
+Test(cut, again_while_one_is_closed)
+{
+	enum { MANY = 3 * CAPS_CLOSE_PIECE };
+	struct domain *b = open_many(MANY), *c = theatre_child(&t, a, GAS_NO_LIMIT, 1 << 20);
+	const uint32_t before = handles_open();
+
+	cr_assert_eq(ask(&t, a, -1, DO_slots_derive, .word = {K1, UINT64_MAX, 1},
+			     .receive = {K4 + 1, K4 + 2}), SAYS_OK);
+	give_key(c, K1, &a->slots[K4 + 1]);
+	opening_end(caps_state(t.world), (uint32_t)b->slots[K4].object); /* the first place is free */
+	b->slots[K4] = (struct key){0};
+	cr_assert_eq(ask(&t, c, K1, DO_directory_open, .word = {OPEN_READ}, TEXT("f"), .receive = {K2}),
+		SAYS_OK);
+	let_go_on();
+	cr_assert_eq(handles_open(), before);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_cut), SAYS_OK);
+	cr_assert(t.world->closing && t.world->close_at > c->slots[K2].object, "it is behind c's");
+	for (unsigned i = 0; i < 8; i++)
+		cr_assert_eq(ask(&t, a, K4 + 2, DO_grant_cut), SAYS_OK);
+	let_go_on();
+	cr_assert_eq(handles_open(), before - MANY);
+	theatre_close(&t);
+}
+
+/* However far the closing is, an image is the same; in it the keys are revoked. */
+Test(cut, an_image_between_cut_and_close)
+{
+	struct buffer between, after;
+	struct domain *b = open_many(CAPS_CLOSE_PIECE + 1), *copy;
+	uint64_t opens;
+
+	give_domain(a, K4, b, UINT32_MAX);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_cut), SAYS_OK);
+	cr_assert(t.world->closing);
+	buffer_init(&between);
+	buffer_init(&after);
+	cr_assert_eq(image_write(t.world, b, &between.sink, false), 0);
+	cr_assert_eq(ask(&t, a, K4, DO_domain_fork, .receive = {K4 + 1}), SAYS_OK);
+	let_go_on();
+	cr_assert_eq(image_write(t.world, b, &after.sink, false), 0);
+	cr_assert_eq(between.count, after.count);
+	cr_assert_arr_eq(between.bytes, after.bytes, after.count);
+	opens = t.device.ops[DEVICE_OPEN];
+	copy = domain_of(t.world, &a->slots[K4 + 1]);
+	cr_assert_neq(ask(&t, copy, K4, DO_file_read, .word = {0, 5}), SAYS_OK);
+	cr_assert_neq(ask(&t, copy, K1, DO_directory_list), SAYS_OK);
+	cr_assert_eq(t.device.ops[DEVICE_OPEN], opens, "nothing is opened again");
+	buffer_done(&between);
+	buffer_done(&after);
+	theatre_close(&t);
+}
+
+/* A copy opens again what it has when it uses it; then a cut closes that, too. */
+Test(cut, closes_what_a_copy_opened_again)
+{
+	struct domain *b = open_many(1), *copy;
+	uint32_t before;
+
+	(void)b;
+	give_domain(a, K4, b, UINT32_MAX);
+	cr_assert_eq(ask(&t, a, K4, DO_domain_fork, .receive = {K4 + 1}), SAYS_OK);
+	copy = domain_of(t.world, &a->slots[K4 + 1]);
+	before = handles_open();
+	cr_assert_eq(ask(&t, copy, K4, DO_file_read, .word = {0, 5}), SAYS_OK);
+	cr_assert_eq(handles_open(), before + 1);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_cut), SAYS_OK);
+	let_go_on();
+	cr_assert_eq(handles_open(), before - 1, "the copy's and the original's");
+	theatre_close(&t);
+}
+
+/* Of two keys to what is about to be opened again the cut one spoils nothing. */
+Test(cut, of_a_weaker_key_leaves_the_opening)
+{
+	struct domain *b = open_many(1), *copy;
+
+	give_domain(a, K4, b, UINT32_MAX);
+	cr_assert_eq(ask(&t, a, K4, DO_domain_fork, .receive = {K4 + 1}), SAYS_OK);
+	copy = domain_of(t.world, &a->slots[K4 + 1]);
+	give_key(a, K4 + 2, &copy->slots[K4]);
+	cr_assert_eq(ask(&t, a, -1, DO_slots_derive, .word = {K4 + 2, UINT64_MAX, 1},
+			     .receive = {K4 + 3, K4 + 4}), SAYS_OK);
+	give_key(copy, K2, &a->slots[K4 + 3]);
+	t.device.latency = 1000;
+	tell(copy, COMMAND_CALL, K2, DO_file_read, &(const struct order){.word = {0, 5}});
+	domain_start(copy);
+	while (copy->state == DOMAIN_READY)
+		cr_assert(theatre_step(&t));
+	cr_assert_eq(copy->state, DOMAIN_WAITING, "it opens it");
+	cr_assert_eq(ask(&t, a, K4 + 4, DO_grant_cut), SAYS_OK);
+	t.device.latency = 0;
+	cr_assert_eq(listen(&t, copy), SAYS_REVOKED);
+	cr_assert_eq(ask(&t, copy, K4, DO_file_read, .word = {0, 5}), SAYS_OK);
+	heard_text("hello");
+	theatre_close(&t);
+}
+
+/* The place of a grant that ended is another's soon: nothing comes to life by that. */
+Test(cut, nothing_is_derived_of_an_ended_grant)
+{
+	struct domain *b;
+
+	open_lender(&b);
+	cr_assert_eq(ask(&t, a, K3, DO_grant_end), SAYS_OK);
+	cr_assert_eq(ask(&t, a, -1, DO_slots_derive, .word = {K1, UINT64_MAX, 1},
+			     .receive = {K3, K4}), SAYS_OK);
+	cr_assert_eq(a->slots[K3].grant, b->slots[K1].grant, "the same place");
+	cr_assert_eq(ask(&t, b, -1, DO_slots_derive, .word = {K1, UINT64_MAX, 1},
+			     .receive = {K2, K3}), SAYS_REVOKED);
+	cr_assert_neq(ask(&t, b, K2, DO_directory_list), SAYS_OK);
 	theatre_close(&t);
 }
 

@@ -259,15 +259,15 @@ Test(segment, paid_in_full_when_bought)
 
 	open_a();
 	b = theatre_child(&t, a, GAS_NO_LIMIT, 16 << 20);
-	used = b->bank.used;
+	used = bank_used(&b->bank);
 	cr_assert_eq(ask(&t, b, BANK, DO_bank_segment, .word = {0}, .receive = {K1}), SAYS_BAD_WORD);
 	cr_assert_eq(ask(&t, b, BANK, DO_bank_segment, .word = {(UINT64_C(1) << 32) + 1}), SAYS_BAD_WORD);
 	cr_assert_eq(ask(&t, b, BANK, DO_bank_segment, .word = {UINT64_C(1) << 32}), SAYS_NO_SPACE);
 	cr_assert_eq(ask(&t, b, BANK, DO_bank_segment, .word = {16 << 20}), SAYS_NO_SPACE);
 	cr_assert_eq(ask(&t, b, BANK, DO_bank_segment, .word = {8 << 20}, .receive = {K1}), SAYS_OK);
-	cr_assert_geq(b->bank.used, used + (8 << 20));
+	cr_assert_geq(bank_used(&b->bank), used + (8 << 20));
 	cr_assert_eq(ask(&t, b, K1, DO_segment_end), SAYS_OK);
-	cr_assert_leq(b->bank.used, used + 4096, "all but the slots");
+	cr_assert_leq(bank_used(&b->bank), used + 4096, "all but the slots");
 	theatre_close(&t);
 }
 

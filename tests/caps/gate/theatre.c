@@ -174,6 +174,8 @@ theatre_step(struct theatre *t)
 		;
 	if (world->ready.head)
 		world_step(world, world->ready.head);
+	else if (world->closing)
+		world_step_closing(world);
 	else if (!world->requests.in_flight && tree_quiesce(world))
 		gate_settle(world);
 	else if (!world_take_completion(world, true))
