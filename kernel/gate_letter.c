@@ -3,6 +3,8 @@
  * waits, so that an answer can be put down without asking. */
 #include "kernel/gate.h"
 
+#include <errno.h>
+
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 #include "kernel/gate_inside.h"
@@ -77,26 +79,44 @@ letter_i32(const uint8_t *from)
 		(uint32_t)from[3] << 24);
 }
 
-/* A sleeper is written to where it lies; only without a page is it woken for it. */
+/* A sleeper is written to where it lies; only without a page is it woken for it.
+ * What is not memory gets nothing. */
 static void
 put_down(struct domain *domain, uint32_t at, const void *from, uint64_t bytes)
 {
 	const uint32_t instance = domain->pending.instance;
 
-	if (store_mem_write(domain->store, instance, at, from, bytes))
+	const int error = store_mem_write(domain->store, instance, at, from, bytes);
+
+	if (error && error != -EFAULT)
 		must(GATE4, !store_warm(domain->store) &&
 				    !store_mem_write(domain->store, instance, at, from, bytes));
 }
 
+static void
+put_key(struct domain *domain, int32_t slot, const struct key *key)
+{
+	if (slot >= 0 && (uint32_t)slot < domain->slots_count)
+		slot_put(domain, (uint32_t)slot, key);
+	else if (key->kind == KEY_RESUME)
+		gate_lost(domain->world, key);
+}
+
 /* Into the domain that stands in its call with its letter at `at`. A resume key
- * that finds no slot is lost, so its caller wakes. */
+ * that finds no slot is lost, so its caller wakes. While it stood there somebody may
+ * have written into the letter (the domain's maker can; an image may say anything):
+ * so the room and the slots are looked at once more, and what is none gets nothing. */
 void
 letter_deliver(struct domain *domain, uint32_t at, const struct message *message)
 {
 	uint8_t letter[MESSAGE_BYTES];
 	uint32_t room, room_at;
 
-	must(GATE4, store_mem_read(domain->store, domain->pending.instance, at, letter, sizeof letter));
+	if (!store_mem_read(domain->store, domain->pending.instance, at, letter, sizeof letter)) {
+		for (unsigned i = 0; i < MESSAGE_KEYS; i++)
+			put_key(domain, -1, &message->keys[i]);
+		return;
+	}
 	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
 		put_u64(letter + 8 * i, message->words[i]);
 	put_u64(letter + AT_BADGE, message->badge);
@@ -104,14 +124,8 @@ letter_deliver(struct domain *domain, uint32_t at, const struct message *message
 	room = (uint32_t)min_u64((uint32_t)letter_i32(letter + 52), message->text_bytes);
 	put_u32(letter + AT_GOT, message->text_bytes);
 	put_down(domain, at, letter, sizeof letter);
-	for (unsigned i = 0; i < MESSAGE_KEYS; i++) {
-		const int32_t slot = letter_i32(letter + 80 + 4 * i);
-
-		if (slot >= 0)
-			slot_put(domain, (uint32_t)slot, &message->keys[i]);
-		else if (message->keys[i].kind == KEY_RESUME)
-			gate_lost(domain->world, &message->keys[i]);
-	}
+	for (unsigned i = 0; i < MESSAGE_KEYS; i++)
+		put_key(domain, letter_i32(letter + 80 + 4 * i), &message->keys[i]);
 	if (room)
 		put_down(domain, room_at, message->text, room);
 }
