@@ -225,11 +225,11 @@ yield_import(struct call *call)
 }
 
 const struct import_def gate_imports[] = {
-	{"keyhold", "call", "iii:i", call_import},
-	{"keyhold", "send", "iii:i", send_import},
-	{"keyhold", "reply_wait", "ii:i", reply_wait_import},
-	{"keyhold", "yield", "I:I", yield_import},
-	{0},
+	[GATE_IMPORT_CALL] = {"keyhold", "call", "iii:i", call_import},
+	[GATE_IMPORT_SEND] = {"keyhold", "send", "iii:i", send_import},
+	[GATE_IMPORT_REPLY_WAIT] = {"keyhold", "reply_wait", "ii:i", reply_wait_import},
+	[GATE_IMPORT_YIELD] = {"keyhold", "yield", "I:I", yield_import},
+	[GATE_IMPORT_YIELD + 1] = {0},
 };
 
 /* --- orders that end things ----------------------------------------------------------------------- */

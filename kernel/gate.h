@@ -73,7 +73,8 @@ struct invocation {
 	struct message out;
 };
 
-extern const struct import_def gate_imports[]; /* call, send, reply_wait, yield; ends with a NULL name */
+enum { GATE_IMPORT_CALL, GATE_IMPORT_SEND, GATE_IMPORT_REPLY_WAIT, GATE_IMPORT_YIELD };
+extern const struct import_def gate_imports[]; /* those; ends with a NULL name */
 
 /* kernel's part of kind->invoke: an order on a start key, and on a resume key. */
 enum order_end gate_enter(struct invocation *inv);

@@ -174,6 +174,29 @@ gate_fault(const struct image_owner *owner)
 	return NULL;
 }
 
+/* Whoever is going to be answered stands at the call that the answer is for. */
+static const char *
+call_fault(const struct domain *domain)
+{
+	const struct world *world = domain->world;
+	const bool called = domain->state == DOMAIN_STOPPED && domain->stop.reason == STOP_CALLED;
+	const bool calls = domain->state == DOMAIN_CALLING && domain->wait <= WAIT_IMPORT;
+	const struct import_def *import = NULL;
+	uint32_t host;
+
+	if (!called && !calls && domain->state != DOMAIN_AVAILABLE)
+		return NULL;
+	if (!store_at_host(domain->store, &host))
+		return "a domain that waits for an answer and stands at no call";
+	if (host < world->imports_count)
+		import = world->imports[host];
+	if (domain->state == DOMAIN_AVAILABLE && import != &gate_imports[GATE_IMPORT_REPLY_WAIT])
+		return "a domain that is available and does not stand there";
+	if (calls && domain->wait != WAIT_IMPORT && import != &gate_imports[GATE_IMPORT_CALL])
+		return "a domain that waits for an answer and stands at another call";
+	return NULL;
+}
+
 int
 image_get_gates(struct image *image)
 {
@@ -187,6 +210,8 @@ image_get_gates(struct image *image)
 	}
 	for (uint32_t i = 0; i < image->made; i++) {
 		fault = gate_fault(&image->at[i]);
+		if (!fault && !image->fork)
+			fault = call_fault(image->at[i].domain);
 		if (fault)
 			return image_bad(image, fault);
 	}

@@ -233,6 +233,8 @@ struct frame_walk {
 bool store_walk(const struct store *store, struct frame_walk *walk, struct frame_view *ret_frame);
 bool store_idle(const struct store *store); /* no frames */
 bool store_trapped(const struct store *store, enum trap *ret_trap);
+/* Does it stand at a call of the host, and which? Nothing runs, no memory is looked at. */
+bool store_at_host(struct store *store, uint32_t *ret_host);
 
 /* Guest memory of an instance, checked: NULL unless [at, at + bytes) is inside.
  * It must be hot. */

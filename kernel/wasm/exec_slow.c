@@ -319,6 +319,37 @@ slow_call_indirect(struct machine *m)
 	return call_target(m, &t, m->ip->d, 2);
 }
 
+/* What a call through a table would call; false: it would trap. */
+static bool
+indirect_target(struct store *store, const struct instance *instance, const struct insn *ip,
+	struct target *ret)
+{
+	const struct insn *data = ip + 1;
+	const struct table *table = instance->tables[data->hi];
+	const uint32_t at = (uint32_t)store->stack[store->fp + ip->a];
+	const uint64_t ref = at < table->count ? table->refs[at] : 0;
+
+	if (!ref)
+		return false;
+	*ret = target_of(store, store->instances.at[(ref >> 32) - 1], (uint32_t)ref);
+	return ret->type->id == data->lo;
+}
+
+bool
+slow_at_host(struct store *store, uint32_t *ret_host)
+{
+	struct instance *instance = store->instances.at[store->instance];
+	const struct insn *ip = &instance->module->code[store->ip];
+	struct target t;
+
+	if (ip->op == CODE_call_import)
+		t = target_of(store, instance, ip->ab);
+	else if (ip->op != CODE_call_indirect || !indirect_target(store, instance, ip, &t))
+		return false;
+	*ret_host = t.host;
+	return t.kind == BIND_HOST;
+}
+
 /* --- returns -------------------------------------------------------------------- */
 
 bool

@@ -768,6 +768,17 @@ host_entry_target(struct store *store)
 		store->initialising ? instance->module->start : store->entry_func);
 }
 
+bool
+store_at_host(struct store *store, uint32_t *ret_host)
+{
+	if (!store->running || store->returned || store->phase != PHASE_CALL)
+		return false;
+	if (!store->host_entry)
+		return slow_at_host(store, ret_host);
+	*ret_host = host_entry_target(store).host;
+	return host_entry_target(store).kind == BIND_HOST;
+}
+
 static void
 run_frames(struct machine *m)
 {

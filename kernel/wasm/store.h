@@ -169,3 +169,5 @@ struct target {
 };
 enum { BIND_TRY = 100, BIND_THROW = 101 };
 struct target target_of(struct store *store, struct instance *instance, uint32_t func);
+/* store_at_host() of a frame that stands at a call. */
+bool slow_at_host(struct store *store, uint32_t *ret_host);

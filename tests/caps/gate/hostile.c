@@ -2,9 +2,12 @@
 /* hostile.c - what guests do that mean no good, or know no better: each time an
  * ordinary answer, and a world in order. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
+#include "kernel/image.h"
 #include "tests/caps/gate/theatre.h"
+#include "tests/support/buffer.h"
 
 static struct theatre t;
 static struct domain *a, *b, *c;
@@ -93,6 +96,102 @@ served(void)
 	cr_assert_eq(reply(&t, b, -1, .receive = {0, 0, 0, RESUME}), PENDING);
 	cr_assert_eq(ask(&t, a, TO_B, 5), PENDING);
 	cr_assert_eq(listen(&t, b), 5);
+}
+
+/* c, which has a key to the domain, writes over its letter while it stands in its
+ * call: no slots that are there, and no room in memory. */
+static void
+spoil(struct domain *domain, uint32_t stage)
+{
+	static const uint8_t room[8] = {0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0};
+	static const uint8_t slots[16] = {0xff, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0xfe, 0xff, 0xff,
+		0xff, 0, 0, 1, 0};
+	const uint32_t letter = stage + COMMAND_MESSAGE;
+
+	give_domain(c, K1, domain, UINT32_MAX);
+	cr_assert_eq(ask(&t, c, K1, DO_domain_poke, .word = {letter + 48}, .text = room,
+			     .text_bytes = sizeof room), SAYS_OK);
+	cr_assert_eq(ask(&t, c, K1, DO_domain_poke, .word = {letter + 80}, .text = slots,
+			     .text_bytes = sizeof slots), SAYS_OK);
+}
+
+Test(hostile, a_letter_that_changes_before_the_answer)
+{
+	uint32_t stage;
+
+	open_three();
+	stage = (uint32_t)a->stop.word;
+	cr_assert_eq(reply(&t, b, -1, .receive = {0, 0, 0, RESUME}), PENDING);
+	cr_assert_eq(ask(&t, a, TO_B, 5, .receive = {K1, K2, K3}), PENDING);
+	cr_assert_eq(listen(&t, b), 5);
+	spoil(a, stage);
+	cr_assert_eq(post(&t, b, RESUME, 9, .send = {BANK, SELF, BANK}, .text = "words",
+			     .text_bytes = 5), SAYS_OK);
+	cr_assert_eq(listen(&t, a), 9, "it hears that it was answered");
+	for (uint32_t i = K1; i <= K3; i++)
+		cr_assert(key_is_void(&a->slots[i]));
+	theatre_close(&t);
+}
+
+Test(hostile, a_letter_that_changes_before_a_message_comes)
+{
+	uint32_t stage;
+
+	open_three();
+	stage = (uint32_t)b->stop.word;
+	cr_assert_eq(reply(&t, b, -1, .receive = {K1, K2, K3, RESUME}), PENDING);
+	spoil(b, stage);
+	cr_assert_eq(ask(&t, a, TO_B, 5, .send = {BANK, BANK}, .text = "words", .text_bytes = 5),
+		SAYS_GONE, "the resume key had no place");
+	cr_assert_eq(listen(&t, b), 5);
+	theatre_close(&t);
+}
+
+/* An image that says so of a domain that stands elsewhere. */
+static void
+lie(struct domain *domain, enum domain_state state, enum domain_wait wait, struct stop stop)
+{
+	static const struct domain_above nothing;
+	const enum domain_state was = domain->state;
+	const struct stop stopped = domain->stop;
+	struct domain *copy = NULL;
+	struct buffer image;
+	struct report report;
+
+	buffer_init(&image);
+	report_clear(&report);
+	domain->state = state;
+	domain->wait = (uint8_t)wait;
+	domain->stop = stop;
+	cr_assert_eq(image_write(t.world, domain, &image.sink, false), 0);
+	domain->state = was;
+	domain->wait = WAIT_NOTHING;
+	domain->stop = stopped;
+	cr_expect_eq(image_thaw(t.world, &nothing, image.bytes, image.count, &report, &copy), -EINVAL);
+	cr_expect(strstr(report.text, "stand"), "%s", report.text);
+	buffer_done(&image);
+	world_check(t.world);
+}
+
+Test(hostile, an_image_that_lies_about_its_call)
+{
+	const struct stop none = {0}, called = {.reason = STOP_CALLED};
+
+	open_three();
+	for (enum domain_wait wait = WAIT_REPLY; wait < WAIT_IMPORT; wait++)
+		lie(a, DOMAIN_CALLING, wait, none); /* it yields */
+	lie(a, DOMAIN_AVAILABLE, WAIT_NOTHING, none);
+	cr_assert_eq(reply(&t, b, -1), PENDING);
+	lie(b, DOMAIN_CALLING, WAIT_REPLY, none); /* it is available */
+	cr_assert_eq(obey(&t, a, COMMAND_SPIN, 0, 1, &(const struct order){0}), SAYS_OK);
+	tell(c, COMMAND_SPIN, 0, 1u << 30, &(const struct order){0});
+	domain_start(c);
+	for (int i = 0; i < 3; i++)
+		world_step(t.world, c);
+	lie(c, DOMAIN_CALLING, WAIT_REPLY, none); /* it counts */
+	lie(c, DOMAIN_CALLING, WAIT_IMPORT, none);
+	lie(c, DOMAIN_STOPPED, WAIT_NOTHING, called);
+	theatre_close(&t);
 }
 
 Test(hostile, a_resume_key_is_used_once)
