@@ -34,7 +34,7 @@ add(struct client *client, struct flight *flight, uint32_t i, const struct devic
 	flight->outstanding++;
 }
 
-/* What needs no asking: directories and what is not open are an error, a file
+/* What needs no asking: directories, address rules and what is not open are an error, a file
  * that the broker reads never waits. 0: to be asked; a file that was cut then
  * answers -EBADF or -ECANCELED from the ring. */
 static uint8_t
@@ -42,7 +42,8 @@ ready_at_once(struct client *client, const struct device_poll *poll)
 {
 	const struct handle *handle = client_handle(client, poll->handle);
 
-	if (!handle || handle->cut || handle->mode & WIRE_MODE_DIRECTORY)
+	if (!handle || handle->cut ||
+		handle->mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_RULE))
 		return READY_ERROR;
 	return handle->mode & WIRE_MODE_BROKERED ? poll->want & (READY_READ | READY_WRITE) : 0;
 }
