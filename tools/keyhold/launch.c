@@ -596,7 +596,8 @@ begin(struct launch *launch)
 	launch->other_fd = -1;
 	if (watch_signals(launch))
 		return fault("signals cannot be watched", &launch->report);
-	return spawn(launch);
+	r = spawn(launch);
+	return r ? r : enclose(launch);
 }
 
 static void
