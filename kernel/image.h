@@ -59,7 +59,9 @@ enum image_where { IMAGE_OUTSIDE, IMAGE_OF_DOMAIN, IMAGE_OF_OBJECT };
 
 /* How a key is named. GONE: it was the host's and is cut by somebody outside; nothing
  * is said of it but that what was opened with it is not here. */
-enum image_key { IMAGE_KEY_SAID, IMAGE_KEY_DOMAIN, IMAGE_KEY_OBJECT, IMAGE_KEY_GONE };
+enum image_key { IMAGE_KEY_SAID, IMAGE_KEY_DOMAIN, IMAGE_KEY_OBJECT, IMAGE_KEY_GONE,
+	/* In a fork alone: to something outside of it that the copy shares; as it is. */
+	IMAGE_KEY_SHARED };
 
 static const uint8_t image_magic[8] = {'K', 'E', 'Y', 'H', 'I', 'M', 'G', '\n'};
 

@@ -87,6 +87,20 @@ get_placed(struct image *image, uint8_t kind, enum image_key by, struct key *ret
 	return 0;
 }
 
+/* To the same as the original's: only a fork says so, which nobody wrote but us. */
+static int
+get_shared(struct image *image, uint8_t kind, struct key *ret_key)
+{
+	if (!image->fork)
+		return image_bad(image, "a key that is shared with a world that is not this one");
+	ret_key->kind = kind;
+	ret_key->object = bytes_u32(&image->in);
+	ret_key->generation = bytes_u32(&image->in);
+	ret_key->rights = bytes_u32(&image->in);
+	ret_key->grant = GRANT_NONE;
+	return 0;
+}
+
 static int
 get_attenuations(struct image *image, enum image_key by, struct key *ret_key)
 {
@@ -137,6 +151,8 @@ image_get_key(struct image *image, struct domain *domain, struct key *ret_key)
 		error = get_said(image, domain, kind, ret_key);
 	else if ((by == IMAGE_KEY_DOMAIN || by == IMAGE_KEY_OBJECT) && !kind->image_write)
 		error = get_placed(image, number, (enum image_key)by, ret_key);
+	else if (by == IMAGE_KEY_SHARED && !kind->image_write)
+		error = get_shared(image, number, ret_key);
 	else
 		error = image_bad_at(image, start, "a key named as its kind is not");
 	if (!error)

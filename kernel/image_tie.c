@@ -346,12 +346,24 @@ place_of(struct image_out *out, const struct key *key, enum image_key by)
 	return image_domain(out, domain);
 }
 
+/* Does a copy share what the key names with the original? What lies inside is copied;
+ * what is no more stays so. */
+static bool
+is_shared(struct image_out *out, const struct key *key, enum image_key by)
+{
+	const struct kind *kind = &out->world->config.caps->kinds[key->kind];
+
+	return out->fork && kind->fork == FORK_SHARE && by != IMAGE_KEY_SAID &&
+		place_of(out, key, by) == IMAGE_NOWHERE;
+}
+
 /* Kind by name, how it is named, that, and what was narrowed since. */
 static void
 put_key(struct image_out *out, const struct key *key, bool gone)
 {
 	const struct kind *kind = &out->world->config.caps->kinds[key->kind];
-	const enum image_key by = named_by(out->world, key);
+	const enum image_key named = named_by(out->world, key);
+	const enum image_key by = is_shared(out, key, named) ? IMAGE_KEY_SHARED : named;
 	struct sink counted = {.put = count_put};
 
 	sink_text(out->sink, kind->name, (uint32_t)strlen(kind->name));
@@ -363,7 +375,9 @@ put_key(struct image_out *out, const struct key *key, bool gone)
 		sink_u32(out->sink, (uint32_t)counted.bytes);
 		kind->image_write(out->world, key, out->sink);
 	} else {
-		sink_u32(out->sink, place_of(out, key, by));
+		sink_u32(out->sink, by == IMAGE_KEY_SHARED ? key->object : place_of(out, key, by));
+		if (by == IMAGE_KEY_SHARED)
+			sink_u32(out->sink, key->generation);
 		sink_u32(out->sink, key->rights);
 		sink_u8(out->sink, key->flags);
 		sink_u64(out->sink, key->badge);

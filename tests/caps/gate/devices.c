@@ -281,6 +281,44 @@ Test(copies, a_fork_brings_no_key_back_whose_grant_ended)
 	theatre_close(&t);
 }
 
+/* The `fork` column: what lies outside is shared, or is not there. */
+Test(copies, a_fork_shares_what_lies_outside)
+{
+	enum { NODE = 40, OWN, START, OUTSIDE, PURSE, NUMBER, COPY };
+	struct domain *b, *copy;
+	struct key key;
+
+	open_lender(&b);
+	cr_assert_eq(ask(&t, a, BANK, DO_bank_node, .receive = {NODE}), SAYS_OK);
+	give_key(b, NODE, &a->slots[NODE]);
+	cr_assert_eq(ask(&t, b, BANK, DO_bank_node, .receive = {OWN}), SAYS_OK);
+	cr_assert_eq(ask(&t, b, BANK, DO_bank_number, .word = {77}, .receive = {NUMBER}), SAYS_OK);
+	key = domain_key(a, KIND_start);
+	key.badge = 5;
+	give_key(b, START, &key);
+	give_domain(b, OUTSIDE, a, UINT32_MAX);
+	cr_assert_eq(caps_mint(t.world, 1000, &key), 0);
+	give_key(b, PURSE, &key);
+	cr_assert_eq(ask(&t, a, K4, DO_domain_fork, .receive = {COPY}), SAYS_OK);
+	copy = domain_of(t.world, &a->slots[COPY]);
+	cr_assert_eq(copy->slots[START].badge, 5);
+	cr_assert_eq(ask(&t, copy, NODE, DO_node_put, .word = {3}, .send = {NUMBER}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, NODE, DO_node_get, .word = {3}, .receive = {60}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, 60, DO_number_get), SAYS_OK, "they have one node");
+	cr_assert_eq(t.heard.word[0], 77);
+	cr_assert_eq(ask(&t, copy, OWN, DO_node_put, .word = {3}, .send = {NUMBER}), SAYS_OK);
+	cr_assert_eq(ask(&t, b, OWN, DO_node_get, .word = {3}, .receive = {60}), SAYS_OK);
+	cr_assert_eq(ask(&t, b, 60, DO_number_get), SAYS_VOID, "each its own");
+	cr_assert_eq(reply(&t, a, -1, .receive = {0, 0, 0, K2}), PENDING);
+	cr_assert_eq(ask(&t, copy, START, 9), PENDING);
+	cr_assert_eq(listen(&t, a), 9);
+	cr_assert_eq(t.heard.badge, 5);
+	cr_assert_eq(post(&t, a, K2, 0), SAYS_OK);
+	cr_assert_eq(listen(&t, copy), 0);
+	cr_assert(key_is_void(&copy->slots[OUTSIDE]) && key_is_void(&copy->slots[PURSE]));
+	theatre_close(&t);
+}
+
 /* --- what a cut closes --------------------------------------------------------------- */
 
 static uint32_t
