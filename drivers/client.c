@@ -28,7 +28,6 @@ piece_bytes(const struct device_request *request)
 	case DEVICE_READ:
 	case DEVICE_LIST:
 	case DEVICE_ENTROPY:
-	case DEVICE_RESOLVE:
 		return request->bytes < most ? request->bytes : most;
 	case DEVICE_READLINK:
 		return request->bytes < DEVICE_PATH_MAX ? request->bytes : DEVICE_PATH_MAX;
@@ -37,15 +36,13 @@ piece_bytes(const struct device_request *request)
 	}
 }
 
-/* The u32 before the list of polls; -1 when the list is not as long as it says. */
+/* How many there are; -1: too many, or no list of them. */
 static int32_t
 polls_count(const struct device_request *request)
 {
-	struct bytes_in in = bytes_in(request->data, request->data_bytes);
-	const uint32_t count = bytes_u32(&in);
+	const uint32_t count = request->data_bytes / (uint32_t)sizeof(struct device_poll);
 
-	if (in.bad || count > DEVICE_POLLS_MAX ||
-		bytes_left(&in) != count * sizeof(struct device_poll))
+	if (count > DEVICE_POLLS_MAX || request->data_bytes % sizeof(struct device_poll))
 		return -1;
 	return (int32_t)count;
 }
@@ -67,12 +64,8 @@ request_check(struct client *client, const struct device_request *request)
 		return -DEVICE_EBADF;
 	if (handle->cut && request->op != DEVICE_CLOSE)
 		return -DEVICE_EREVOKED;
-	if (request->op == DEVICE_ACCEPT && !(handle->mode & WIRE_MODE_LISTENER))
-		return -DEVICE_ENOTSUP;
 	if (!io_op(request->op))
 		return 0;
-	if (handle->mode & (WIRE_MODE_RULE | WIRE_MODE_LISTENER))
-		return -DEVICE_ENOTSUP; /* a listener is in its slot to be polled */
 	if (handle->mode & WIRE_MODE_DIRECTORY)
 		return request->op == DEVICE_SYNC ? 0 : -DEVICE_EISDIR;
 	if (request->op == DEVICE_READ && !(handle->mode & WIRE_MODE_READ))
@@ -115,7 +108,6 @@ device_submit(struct device *device, const struct device_request *request)
 	const bool brokered = by_broker(client, request);
 	const int refused = request_check(client, request);
 	const uint32_t bytes = piece_bytes(request);
-	const uint32_t data_at = request->op == DEVICE_POLL ? POLL_COUNT_AT : 0;
 	uint32_t piece = FLIGHT_NONE;
 	struct flight *flight;
 
@@ -123,14 +115,11 @@ device_submit(struct device *device, const struct device_request *request)
 		return -DEVICE_EAGAIN;
 	if (!refused && brokered && request->op != DEVICE_CLOSE && !message_room_soon(client))
 		return -DEVICE_EAGAIN;
-	if (!refused && dials(request->op) && client->dialing >= WIRE_DIALS)
-		return -DEVICE_EAGAIN;
-	if (!refused && bytes && !staging_take(&client->staging, bytes + data_at, &piece))
+	if (!refused && bytes && !staging_take(&client->staging, bytes, &piece))
 		return -DEVICE_EAGAIN;
 
 	flight = flight_take(client, request);
 	flight->piece = piece;
-	flight->data_at = data_at;
 	flight->bytes = bytes;
 	if (refused) {
 		flight_finish(client, flight, refused);
@@ -142,9 +131,6 @@ device_submit(struct device *device, const struct device_request *request)
 	if (request->op == DEVICE_CLOSE) {
 		brokered_close(client, flight);
 		brokered_move(client);
-	} else if (request->op == DEVICE_ACCEPT && !client->ringless &&
-		   !(request->flags & DEVICE_NONBLOCK)) {
-		accept_start(client, flight);
 	} else if (brokered) {
 		brokered_start(client, flight, request);
 	} else if (request->op == DEVICE_POLL) {
@@ -164,24 +150,14 @@ device_cancel(struct device *device, uint64_t id)
 
 	if (!flight || flight->cancelled)
 		return;
-	switch (flight->state) {
-	case FLIGHT_BROKER:
+	if (flight->state == FLIGHT_BROKER) {
 		flight->cancelled = flight->cancel_due = true;
 		client->cancels_due++;
 		brokered_move(client);
-		return;
-	case FLIGHT_RING:
+	} else if (flight->state == FLIGHT_RING) { /* what is finished is finished */
 		flight->cancelled = true;
 		if (!flight->stopping)
 			flight_stop(client, flight);
-		return;
-	case FLIGHT_HELD: /* an accept; a close is not to be stopped */
-		flight->cancelled = true;
-		return;
-	case FLIGHT_FREE:
-	case FLIGHT_FINISHED: /* what is finished is finished */
-	case FLIGHT_TAKEN:
-		return;
 	}
 }
 
@@ -289,7 +265,7 @@ tables_make(struct client *client)
 	if (!client->flights || !client->handles)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++)
-		client->handles[grants[i].handle].mode = (uint16_t)grants[i].mode;
+		client->handles[grants[i].handle].mode = (uint8_t)grants[i].mode;
 	return 0;
 }
 

@@ -129,12 +129,6 @@ message_room_soon(struct client *client)
 	return message_room(client);
 }
 
-bool
-dials(enum device_op op)
-{
-	return op == DEVICE_CONNECT || op == DEVICE_RESOLVE;
-}
-
 void
 brokered_start(struct client *client, struct flight *flight, const struct device_request *request)
 {
@@ -150,7 +144,7 @@ brokered_start(struct client *client, struct flight *flight, const struct device
 	message->access_ns = request->access_ns;
 	message->modify_ns = request->modify_ns;
 	message->timeout_ns = request->timeout_ns;
-	message->piece = flight->piece + flight->data_at;
+	message->piece = flight->piece;
 	message->bytes = flight->bytes;
 	message->path_bytes = request->path_bytes;
 	message->path2_bytes = request->path2_bytes;
@@ -160,16 +154,15 @@ brokered_start(struct client *client, struct flight *flight, const struct device
 		memcpy(message->text + request->path_bytes, request->path2, request->path2_bytes);
 	flight->state = FLIGHT_BROKER;
 	client->brokered++;
-	client->dialing += dials(flight->op);
 	message_send(client);
 }
 
-/* A close, or an accept. A close goes out when nothing in the ring names the handle any more: a slot
+/* A close goes out when nothing in the ring names the handle any more: a slot
  * that is filled anew must not be read by an old entry. */
 static void
-held_send(struct client *client, struct flight *flight)
+close_send(struct client *client, struct flight *flight)
 {
-	const struct device_request request = {.op = flight->op, .handle = flight->handle};
+	const struct device_request request = {.op = DEVICE_CLOSE, .handle = flight->handle};
 
 	brokered_start(client, flight, &request);
 }
@@ -184,27 +177,18 @@ brokered_close(struct client *client, struct flight *flight)
 		return;
 	}
 	handle->closing = flight;
-	brokered_move(client); /* accepts that were held for it end, before its number is free */
 	flight->state = FLIGHT_HELD;
 	flight->next = client->held;
 	client->held = flight;
 	for (uint32_t i = 0; handle->busy && i < FLIGHTS; i++) {
 		struct flight *other = &client->flights[i];
 
-		if (flight_names(client, other, flight->handle) && !other->cancelled) {
+		if (flight_names(other, flight->handle) && !other->cancelled) {
 			other->cancelled = true;
 			flight_stop(client, other);
 		}
 	}
-}
-
-/* An accept may only go out for the listener that it was polled on. */
-static bool
-accept_stale(const struct client *client, const struct flight *flight)
-{
-	const struct handle *handle = &client->handles[flight->handle];
-
-	return flight->cancelled || handle->closing || handle->cut;
+	watches_end(client, flight->handle);
 }
 
 static void
@@ -222,8 +206,8 @@ cancels_send(struct client *client)
 	}
 }
 
-/* Sends what waits, as far as there is room: cancels, closes whose handle has
- * become idle, accepts. */
+/* Sends the cancels, and the closes whose handle has become idle, as far as there
+ * is room. */
 void
 brokered_move(struct client *client)
 {
@@ -232,41 +216,14 @@ brokered_move(struct client *client)
 	cancels_send(client);
 	while (*at) {
 		struct flight *flight = *at;
-		const bool accepts = flight->op == DEVICE_ACCEPT;
-		const bool stale = accepts && accept_stale(client, flight);
 
-		if (!stale && ((!accepts && client->handles[flight->handle].busy) ||
-				      !message_room(client))) {
+		if (client->handles[flight->handle].busy || !message_room(client)) {
 			at = &flight->next;
 			continue;
 		}
 		*at = flight->next;
-		if (stale)
-			flight_finish(client, flight,
-				client->handles[flight->handle].cut && !flight->cancelled
-					? -DEVICE_EREVOKED
-					: -DEVICE_ECANCELED);
-		else
-			held_send(client, flight);
+		close_send(client, flight);
 	}
-}
-
-static bool
-opens(enum device_op op)
-{
-	return op == DEVICE_OPEN || op == DEVICE_CONNECT || op == DEVICE_ACCEPT ||
-	       op == DEVICE_NARROW;
-}
-
-/* Some answers are a few words, and need no piece. */
-static void
-words_take(struct flight *flight, const struct wire_reply *reply)
-{
-	if (flight->piece != FLIGHT_NONE || !reply->words_bytes ||
-		reply->words_bytes > sizeof flight->words)
-		return;
-	memcpy(flight->words, reply->words, reply->words_bytes);
-	flight->answer.data_bytes = reply->words_bytes;
 }
 
 static void
@@ -280,21 +237,14 @@ answer_take(struct client *client, const struct wire_reply *reply)
 		flight->cancel_due = false;
 		client->cancels_due--;
 	}
-	client->dialing -= dials(flight->op);
-	if (opens(flight->op) && reply->result > 0 &&
+	if (flight->op == DEVICE_OPEN && reply->result > 0 &&
 		reply->result < (int64_t)client->handles_count)
-		client->handles[reply->result] = (struct handle){.mode = (uint16_t)reply->mode};
+		client->handles[reply->result] = (struct handle){.mode = (uint8_t)reply->mode};
 	if (flight->op == DEVICE_CLOSE)
 		client->handles[flight->handle] = (struct handle){0};
-	if (flight->op == DEVICE_ACCEPT && reply->result == -DEVICE_EAGAIN &&
-		!(flight->flags & DEVICE_NONBLOCK)) {
-		accept_again(client, flight);
-		return;
-	}
 	flight->answer.stat = reply->stat;
 	flight->answer.now_ns = reply->now_ns;
 	flight->answer.data_bytes = reply->data_bytes;
-	words_take(flight, reply);
 	flight_finish(client, flight, reply->result);
 }
 
@@ -319,7 +269,7 @@ replies_take(struct client *client)
 			client->order_out = true;
 			client->poke_new = true;
 		} else if (reply->kind == WIRE_GRANTED && reply->tag < client->handles_count) {
-			client->handles[reply->tag] = (struct handle){.mode = (uint16_t)reply->mode};
+			client->handles[reply->tag] = (struct handle){.mode = (uint8_t)reply->mode};
 		} else if (reply->kind == WIRE_CUT && client_handle(client, reply->tag)) {
 			client->handles[reply->tag].cut = true;
 		}
@@ -337,6 +287,10 @@ completion_take(struct client *client, uint64_t user, int32_t result, uint32_t f
 
 	if (part == PART_IGNORE)
 		return;
+	if (part == PART_WATCH) {
+		watch_fired(client, user, result);
+		return;
+	}
 	if (part == PART_WAKE) {
 		if (!(flags & IORING_CQE_F_MORE))
 			client->listening = false;
@@ -346,25 +300,35 @@ completion_take(struct client *client, uint64_t user, int32_t result, uint32_t f
 			      flight->generation == (uint32_t)(user >> 16));
 	flight->outstanding--;
 	if (flight->op == DEVICE_POLL)
-		poll_done(client, flight, part, result);
-	else if (flight->op == DEVICE_ACCEPT)
-		accept_done(client, flight, result);
+		poll_time(client, flight, part);
 	else
 		io_done(client, flight, part, result);
 }
 
-void
-client_drain(struct client *client)
+static void
+completions_take(struct client *client)
 {
 	uint64_t user;
 	int32_t result;
 	uint32_t flags;
 
+	while (ring_take(&client->ring, &user, &result, &flags))
+		completion_take(client, user, result, flags);
+}
+
+void
+client_drain(struct client *client)
+{
 	if (client->ringless)
 		client->turns_seen = atomic_load_explicit(
 			&client->start->at.turns, memory_order_acquire);
 	else
-		while (ring_take(&client->ring, &user, &result, &flags))
-			completion_take(client, user, result, flags);
+		completions_take(client);
+	/* A poll that is about to end is first asked for whole: what it armed goes out. */
+	if (client->polls_due && client->ring.queued) {
+		client_flush(client, RING_GO_ON);
+		completions_take(client);
+	}
+	poll_settle(client);
 	replies_take(client);
 }

@@ -15,15 +15,13 @@ flight_user(const struct client *client, const struct flight *flight, uint32_t p
 uint8_t *
 flight_data(const struct client *client, const struct flight *flight)
 {
-	if (flight->piece == FLIGHT_NONE)
-		return (uint8_t *)(uintptr_t)flight->words;
-	return client->staging_base + flight->piece + flight->data_at;
+	return client->staging_base + flight->piece;
 }
 
 struct device_poll *
 flight_polls(const struct client *client, const struct flight *flight)
 {
-	return (struct device_poll *)(void *)(client->staging_base + flight->piece + POLL_LIST_AT);
+	return (struct device_poll *)(void *)flight_data(client, flight);
 }
 
 static struct flight **
@@ -109,32 +107,30 @@ flight_finish(struct client *client, struct flight *flight, int64_t result)
 	client->last = flight;
 }
 
-static void
-cancel_part(struct client *client, const struct flight *flight, uint32_t part)
+void
+cancel_user(struct client *client, uint64_t user)
 {
 	struct io_uring_sqe *entry =
 		ring_entry(&client->ring, RING_ASYNC_CANCEL, 0, (uint64_t)PART_IGNORE << 48);
 
-	entry->addr = flight_user(client, flight, part);
+	entry->addr = user;
 	entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+}
+
+static void
+cancel_part(struct client *client, const struct flight *flight, uint32_t part)
+{
+	cancel_user(client, flight_user(client, flight, part));
 }
 
 void
 flight_stop(struct client *client, struct flight *flight)
 {
-	const struct device_poll *list;
-
 	flight->stopping = true;
-	if (flight->op != DEVICE_POLL) {
+	if (flight->op == DEVICE_POLL)
+		poll_cancel(client, flight);
+	else
 		cancel_part(client, flight, PART_IO);
-		return;
-	}
-	list = flight_polls(client, flight);
-	for (uint32_t i = 0; i < flight->polls; i++)
-		if (!list[i].ready)
-			cancel_part(client, flight, i);
-	if (flight->timeout_ns != 0 && flight->timeout_ns != DEVICE_FOREVER)
-		cancel_part(client, flight, PART_TIMER);
 }
 
 struct handle *
@@ -155,17 +151,8 @@ client_unuse(struct client *client, uint32_t number)
 }
 
 bool
-flight_names(const struct client *client, const struct flight *flight, uint32_t number)
+flight_names(const struct flight *flight, uint32_t number)
 {
-	const struct device_poll *list;
-
-	if (flight->state != FLIGHT_RING || flight->op == DEVICE_SLEEP)
-		return false;
-	if (flight->op != DEVICE_POLL)
-		return flight->handle == number;
-	list = flight_polls(client, flight);
-	for (uint32_t i = 0; i < flight->polls; i++)
-		if (list[i].handle == number)
-			return true;
-	return false;
+	return flight->state == FLIGHT_RING && flight->op != DEVICE_SLEEP &&
+	       flight->op != DEVICE_POLL && flight->handle == number;
 }

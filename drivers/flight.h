@@ -6,14 +6,14 @@
  *     |                  ^ (client_io.c)                  ^   \
  *     |                  |                                |    `--> FREE (no data)
  *     +---> HELD --------|--> BROKER ---------------------+
- *     |     (a close waits for what is in flight on its handle; an accept that
- *     |      found somebody, in RING, for room at the broker; it may come back
- *     |      to RING when somebody else was quicker)
+ *     |     (a close waits for what is in flight on its handle)
  *     `------------------- refused at once ---------------'
  *
  * FLIGHT1  a flight leaves RING only when `outstanding` is 0: the ring holds no
  *          entry that names it or its piece.
- * FLIGHT2  a handle's `busy` counts the flights in RING that name it.
+ * FLIGHT2  a handle's `busy` counts the flights in RING that name it, and its
+ *          watches that are armed. A poll is in RING and names none: it waits for
+ *          watches, which outlive it.
  * Without a ring all but closes go to BROKER, which may keep them until they can
  * be answered, and a cancel is a message (WIRE_CANCEL).
  *
@@ -26,7 +26,7 @@
 #include "drivers/ring.h"
 #include "drivers/staging.h"
 
-enum { FLIGHTS = 512, FLIGHT_NONE = UINT32_MAX, POLL_COUNT_AT = 4, POLL_LIST_AT = 8 };
+enum { FLIGHTS = 512, FLIGHT_NONE = UINT32_MAX };
 
 _Static_assert((int)FLIGHTS <= (int)WIRE_ASKS, "all may be at the broker");
 
@@ -55,16 +55,23 @@ struct flight {
 	uint32_t flags, handle, bytes;
 	uint64_t offset, length, timeout_ns;
 	uint32_t piece;        /* FLIGHT_NONE: none */
-	uint32_t data_at;      /* in the piece: 0, or POLL_COUNT_AT */
 	uint32_t polls;        /* DEVICE_POLL: entries in the piece */
+	struct flight *next_poll, *previous_poll; /* of those in RING */
+	bool told;             /* DEVICE_POLL: something is ready, or its time is over */
 	struct __kernel_timespec timeout;
 	struct device_completion answer;
-	char words[WIRE_WORDS_BYTES]; /* the data, where there is no piece */
 };
 
+/* One direction of a handle that is polled: client_poll.c. */
+enum watch_way { WATCH_READ, WATCH_WRITE, WATCHES };
+
 struct handle {
-	uint16_t mode; /* enum wire_mode; 0: not open */
+	uint8_t mode; /* enum wire_mode; 0: not open */
 	bool cut;
+	uint8_t armed;     /* bit per enum watch_way: an entry is in the ring */
+	uint8_t fired;     /* bits as device_poll's `ready`, of this drain */
+	uint8_t fired_of;  /* bit per enum watch_way: which of them fired in this drain */
+	uint32_t next_fired; /* 0: the last; slot 0 is never polled */
 	uint32_t busy;
 	struct flight *closing;
 };
@@ -85,12 +92,14 @@ struct client {
 	struct flight *flights, *free, *first, *last; /* first..last: finished */
 	uint32_t fresh;      /* flights from here on were never used, nor touched */
 	struct flight *held; /* closes that wait, linked by next */
+	struct flight *polls, *polls_last; /* in RING, linked by next_poll */
+	uint32_t fired;       /* the first handle that fired in this drain; 0: none */
+	bool polls_due;       /* a poll may be over: poll_settle() looks */
 	struct flight *buckets[FLIGHTS];
 	struct handle *handles;
 	uint32_t handles_count;
 	uint32_t brokered; /* flights in BROKER: no more than FLIGHTS, so than WIRE_ASKS */
 	uint32_t cancels_due; /* of those, which the broker is to be told of */
-	uint32_t dialing;  /* of them, those that wait for the network */
 	uint32_t requests_put, replies_got;
 	uint32_t trail_used;
 	uint32_t pokes;    /* bits not yet told by client_poked() */
@@ -107,6 +116,8 @@ struct client {
  * the entries of one flight apart. */
 enum {
 	PART_IO = 0,          /* or the index of a poll entry */
+	PART_MARK = 0xfffb,   /* behind it everything that was ready has come */
+	PART_WATCH = 0xfffc,  /* enum watch_way << 32 | handle: no flight's */
 	PART_TIMER = 0xfffd,
 	PART_IGNORE = 0xfffe, /* cancels and wake-ups: nobody waits for these */
 	PART_WAKE = 0xffff,   /* our eventfd */
@@ -119,13 +130,14 @@ void flight_free(struct client *client, struct flight *flight);
 struct flight *flight_find(struct client *client, uint64_t id);
 uint64_t flight_user(const struct client *client, const struct flight *flight, uint32_t part);
 void flight_finish(struct client *client, struct flight *flight, int64_t result);
+/* Cancels the entry with this user data; tells nothing. */
+void cancel_user(struct client *client, uint64_t user);
 /* Cancels what of it is in the ring. Its completions still come. */
 void flight_stop(struct client *client, struct flight *flight);
 uint8_t *flight_data(const struct client *client, const struct flight *flight);
-/* DEVICE_POLL: the list behind its u32 count, which lies at 4 so that the list is aligned. */
 struct device_poll *flight_polls(const struct client *client, const struct flight *flight);
 /* Is it in the ring and names this handle? */
-bool flight_names(const struct client *client, const struct flight *flight, uint32_t number);
+bool flight_names(const struct flight *flight, uint32_t number);
 struct handle *client_handle(struct client *client, uint32_t number); /* open, or NULL */
 void client_unuse(struct client *client, uint32_t number); /* one flight less on it */
 
@@ -141,7 +153,6 @@ void brokered_start(
 /* Ends what is in flight on the handle; brokered_move() then sends the close. */
 void brokered_close(struct client *client, struct flight *flight);
 void brokered_move(struct client *client); /* sends closes and cancels that are due */
-bool dials(enum device_op op); /* may it wait for the network at the broker? */
 void replies_take(struct client *client);
 void client_flush(struct client *client, enum ring_wait wait);
 void client_drain(struct client *client); /* takes completions and replies */
@@ -154,11 +165,13 @@ void client_wait(struct client *client); /* until something may have come */
 bool io_op(enum device_op op);
 void io_start(struct client *client, struct flight *flight);
 void io_done(struct client *client, struct flight *flight, uint32_t part, int32_t result);
-/* client_accept.c */
-void accept_start(struct client *client, struct flight *flight);
-void accept_done(struct client *client, struct flight *flight, int32_t result);
-/* The broker has nobody for it: waits again, or ends. */
-void accept_again(struct client *client, struct flight *flight);
 /* client_poll.c */
 void poll_start(struct client *client, struct flight *flight);
-void poll_done(struct client *client, struct flight *flight, uint32_t part, int32_t result);
+/* Its limit has come, or its mark. */
+void poll_time(struct client *client, struct flight *flight, uint32_t part);
+void poll_cancel(struct client *client, struct flight *flight);
+void watch_fired(struct client *client, uint64_t user, int32_t result);
+/* Nothing of the handle is watched any more; the completions still come. */
+void watches_end(struct client *client, uint32_t number);
+/* After a drain: ends the polls that have something to tell. */
+void poll_settle(struct client *client);

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DEVICE_PIECE_BYTES = 128 << 10, DEVICE_PATH_MAX = 4096, DEVICE_POLLS_MAX = 256 };
+enum { DEVICE_PIECE_BYTES = 128 << 10, DEVICE_PATH_MAX = 4096, DEVICE_POLLS_MAX = 16384 };
 enum { DEVICE_ADDRESS_BYTES = 128 }; /* of the text of one address at most */
 
 enum device_op {
@@ -31,7 +31,7 @@ enum device_op {
 	DEVICE_SYNC,     /* handle, flags DEVICE_DATA_ONLY */
 	DEVICE_TRUNCATE, /* handle, offset = new size */
 	DEVICE_ALLOCATE, /* handle, offset, length: posix_fallocate */
-	DEVICE_POLL,     /* data: u32 count of struct device_poll; timeout_ns; -> data the same, with ready */
+	DEVICE_POLL,     /* data: struct device_poll each; timeout_ns; -> data the same, with ready */
 	DEVICE_SLEEP,    /* timeout_ns: a wait of real time */
 	DEVICE_SHUTDOWN, /* handle, flags DEVICE_SHUT_READ | DEVICE_SHUT_WRITE */
 
@@ -128,8 +128,9 @@ struct device_stat {
 struct device_poll {
 	uint32_t handle;
 	uint8_t want, ready; /* bit 0 read, bit 1 write; ready also bit 2 error, bit 3 hang-up */
-	uint64_t readable;   /* bytes that can be read at once, if known */
+	uint16_t readable;   /* bytes that can be read at once, if known; at most so many */
 };
+_Static_assert(DEVICE_POLLS_MAX * sizeof(struct device_poll) <= DEVICE_PIECE_BYTES, "in one piece");
 
 /* One entry of DEVICE_LIST's data, packed: this, then `name_bytes` of name. */
 struct device_entry {

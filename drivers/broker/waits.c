@@ -15,14 +15,12 @@
 #include <time.h>
 
 #include "drivers/broker/impl.h"
-#include "drivers/broker/net.h"
 #include "drivers/errors.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 
 enum { READY_READ = 1, READY_WRITE = 2, READY_ERROR = 4, READY_HANGUP = 8 };
-enum { COUNT_BYTES = 4 }; /* of the u32 before a list of polls */
 enum { POLLED_ALWAYS = POLLERR | POLLHUP | POLLNVAL };
 
 static uint64_t
@@ -142,33 +140,6 @@ transfer_again(struct broker *broker, struct wait *wait)
 		answer(broker, wait, result, bytes);
 }
 
-/* --- accepts ------------------------------------------------------------------------ */
-
-int64_t
-waits_accept(struct broker *broker, const struct wire_request *request)
-{
-	struct wait *wait = wait_begin(broker, request);
-
-	if (!wait)
-		return -DEVICE_EAGAIN;
-	wait->events = POLLIN;
-	return ASK_LATER;
-}
-
-static void
-accept_again(struct broker *broker, struct wait *wait)
-{
-	struct wire_reply reply = {.kind = WIRE_ANSWER, .tag = wait->tag};
-
-	net_accept_now(broker, wait->handle, &reply);
-	if (reply.result == -DEVICE_EAGAIN)
-		return;
-	wait->op = 0;
-	if (reply_send(broker, &reply) == -EAGAIN)
-		broker->broken = "more requests than it takes replies for";
-	worker_wake(broker);
-}
-
 /* --- polls ----------------------------------------------------------------------------- */
 
 static uint8_t
@@ -204,7 +175,7 @@ polls_tell(const struct broker *broker, const struct wait *wait)
 
 	for (uint32_t i = 0; i < wait->polls_count; i++)
 		ready += wait->polls[i].ready != 0;
-	memcpy(at + COUNT_BYTES, wait->polls, wait->polls_count * sizeof *wait->polls);
+	memcpy(at, wait->polls, wait->polls_count * sizeof *wait->polls);
 	return ready;
 }
 
@@ -243,19 +214,14 @@ static int64_t
 polls_copy(struct broker *broker, struct wait *wait)
 {
 	const uint8_t *at = broker->shared + broker->layout.staging_at + wait->piece;
-	struct bytes_in in = bytes_in(at, COUNT_BYTES);
-	uint32_t count;
+	const uint32_t count = wait->bytes / (uint32_t)sizeof(struct device_poll);
 
-	if (wait->bytes < COUNT_BYTES)
-		return -DEVICE_EINVAL;
-	count = bytes_u32(&in);
-	if (count > DEVICE_POLLS_MAX ||
-		wait->bytes != COUNT_BYTES + count * sizeof(struct device_poll))
+	if (count > DEVICE_POLLS_MAX || wait->bytes % sizeof(struct device_poll))
 		return -DEVICE_EINVAL;
 	wait->polls = calloc(count ? count : 1, sizeof *wait->polls);
 	if (!wait->polls)
 		return -DEVICE_ENOMEM;
-	memcpy(wait->polls, at + COUNT_BYTES, count * sizeof *wait->polls);
+	memcpy(wait->polls, at, count * sizeof *wait->polls);
 	wait->polls_count = count;
 	return 0;
 }
@@ -329,10 +295,7 @@ waits_end(struct broker *broker, uint32_t number, enum device_error error)
 			for (uint32_t k = 0; k < wait->polls_count; k++)
 				if (wait->polls[k].handle == number)
 					wait->polls[k].ready = READY_ERROR;
-			if (error == DEVICE_ECANCELED)
-				answer(broker, wait, -DEVICE_ECANCELED, 0);
-			else
-				polls_answer(broker, wait);
+			polls_answer(broker, wait);
 		} else if (wait->op && wait->events && wait->handle == number) {
 			answer(broker, wait, -(int64_t)error, 0);
 		}
@@ -415,11 +378,7 @@ wait_serve(struct broker *broker, struct wait *wait, uint64_t now)
 		if (late || polls_tell(broker, wait) > 0)
 			polls_answer(broker, wait);
 	} else if (wait->events) {
-		if (!seen(broker, wait->handle, wait->events))
-			return;
-		if (wait->op == DEVICE_ACCEPT)
-			accept_again(broker, wait);
-		else
+		if (seen(broker, wait->handle, wait->events))
 			transfer_again(broker, wait);
 	} else if (late) {
 		answer(broker, wait, 0, 0); /* it slept */

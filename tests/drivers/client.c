@@ -439,14 +439,13 @@ Test(client, a_sleep_lasts_and_can_be_cancelled)
 static struct device_request
 poll_request(const struct device_poll *list, uint32_t count, uint64_t timeout_ns)
 {
-	static uint8_t data[4 + (DEVICE_POLLS_MAX + 1) * sizeof(struct device_poll)];
+	static uint8_t data[(DEVICE_POLLS_MAX + 1) * sizeof(struct device_poll)];
 
-	memcpy(data, &count, 4);
-	memcpy(data + 4, list, count * sizeof *list);
+	memcpy(data, list, count * sizeof *list);
 	return (struct device_request){.op = DEVICE_POLL,
 		.timeout_ns = timeout_ns,
 		.data = data,
-		.data_bytes = 4 + count * (uint32_t)sizeof *list};
+		.data_bytes = count * (uint32_t)sizeof *list};
 }
 
 static struct device_poll
@@ -454,7 +453,7 @@ polled(uint32_t i)
 {
 	struct device_poll poll;
 
-	memcpy(&poll, side.data + 4 + i * sizeof poll, sizeof poll);
+	memcpy(&poll, side.data + i * sizeof poll, sizeof poll);
 	return poll;
 }
 
@@ -513,6 +512,69 @@ Test(client, a_poll_is_cancelled)
 	assert_waits();
 	side.device->cancel(side.device, id);
 	cr_assert_eq(side_wait(&side, id).result, -DEVICE_ECANCELED);
+	(void)close(ends[1]);
+}
+
+/* Who polls again enters the ring for what fired, and for nothing else. */
+Test(client, a_watch_stays_armed_and_is_armed_anew_when_it_fired)
+{
+	enum { PIPES = 40 };
+	struct device_poll list[PIPES];
+	int ends[PIPES][2];
+	uint64_t id, close_id;
+	char byte;
+
+	side_begin(&side);
+	for (int i = 0; i < PIPES; i++) {
+		cr_assert_eq(pipe(ends[i]), 0);
+		list[i] = (struct device_poll){
+			.handle = side_grant(&side, ends[i][0], BROKER_READ), .want = 1};
+	}
+	side_ready(&side);
+	cr_assert_eq(side_go(&side, poll_request(list, PIPES, 0)).result, 0);
+	for (int round = 0; round < 3; round++) {
+		id = side_submit(&side, poll_request(list, PIPES, DEVICE_FOREVER));
+		cr_assert_leq(side.client->ring.queued, round ? 2 : 1, "nothing is armed twice");
+		assert_waits();
+		cr_assert_eq(write(ends[7][1], "x", 1), 1);
+		cr_assert_eq(side_wait(&side, id).result, 1);
+		cr_assert_eq(polled(7).ready, 1);
+		cr_assert_eq(side_go(&side, poll_request(list, PIPES, DEVICE_FOREVER)).result, 1,
+			"it is still so");
+		cr_assert_eq(read(ends[7][0], &byte, 1), 1);
+		cr_assert_eq(side_go(&side, poll_request(list, PIPES, 0)).result, 0);
+	}
+	id = side_submit(&side, poll_request(list, PIPES, DEVICE_FOREVER));
+	assert_waits();
+	close_id = side_submit(&side,
+		(struct device_request){.op = DEVICE_CLOSE, .handle = list[3].handle});
+	cr_assert_eq(side_wait(&side, id).result, 1);
+	cr_assert_eq(polled(3).ready, 4, "closed while it was waited for");
+	cr_assert_eq(side_wait(&side, close_id).result, 0);
+	for (int i = 0; i < PIPES; i++)
+		(void)close(ends[i][1]);
+}
+
+/* Two polls wait for one handle, in two directions: each hears of its own. */
+Test(client, polls_share_a_watch)
+{
+	struct device_poll read_it[1] = {{.want = 1}}, both[1] = {{.want = 3}};
+	uint64_t first, second;
+	int ends[2];
+
+	side_begin(&side);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	read_it[0].handle = both[0].handle = side_grant(&side, ends[0], BROKER_READ | BROKER_WRITE);
+	side_ready(&side);
+	first = side_submit(&side, poll_request(read_it, 1, DEVICE_FOREVER));
+	second = side_submit(&side, poll_request(read_it, 1, DEVICE_FOREVER));
+	assert_waits();
+	cr_assert_eq(side_go(&side, poll_request(both, 1, DEVICE_FOREVER)).result, 1);
+	cr_assert_eq(polled(0).ready, 2, "it can be written to");
+	assert_waits();
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	cr_assert_eq(side_wait(&side, first).result, 1);
+	cr_assert_eq(side_wait(&side, second).result, 1);
 	(void)close(ends[1]);
 }
 

@@ -177,27 +177,24 @@ Test(revoke, a_socket_is_shut_and_its_read_ends)
 
 Test(revoke, a_poll_in_flight_wakes)
 {
-	struct {
-		uint32_t count;
-		struct device_poll poll;
-	} __attribute__((packed)) list = {.count = 1, .poll = {.want = 1}};
+	struct device_poll poll = {.want = 1};
 	struct device_completion done;
 	int ends[2];
 	uint64_t id;
 
 	cr_assert_eq(pipe(ends), 0);
-	list.poll.handle = side_grant(&side, ends[0], BROKER_READ);
+	poll.handle = side_grant(&side, ends[0], BROKER_READ);
 	side_ready(&side);
 	id = side_submit(&side, (struct device_request){.op = DEVICE_POLL,
 					.timeout_ns = DEVICE_FOREVER,
-					.data = (const uint8_t *)&list,
-					.data_bytes = sizeof list});
+					.data = (const uint8_t *)&poll,
+					.data_bytes = sizeof poll});
 	cr_assert_not(side.device->reap(side.device, false, &done));
 	cr_assert_eq(broker_revoke(side.broker, 1), 0);
 	done = side_wait(&side, id);
 	cr_assert_eq(done.result, 1);
-	memcpy(&list, done.data, sizeof list);
-	cr_assert_eq(list.poll.ready, 4);
+	memcpy(&poll, done.data, sizeof poll);
+	cr_assert_eq(poll.ready, 4);
 	(void)close(ends[1]);
 }
 

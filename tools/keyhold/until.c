@@ -45,7 +45,7 @@ asks_stdin(const struct device_request *request)
 		return request->handle == until.stdin_handle;
 	if (request->op != DEVICE_POLL)
 		return false;
-	for (uint32_t at = 4; at + sizeof(poll) <= request->data_bytes; at += (uint32_t)sizeof(poll)) {
+	for (uint32_t at = 0; at + sizeof(poll) <= request->data_bytes; at += (uint32_t)sizeof(poll)) {
 		memcpy(&poll, request->data + at, sizeof(poll));
 		if (poll.handle == until.stdin_handle && poll.want & 1)
 			return true;
