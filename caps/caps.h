@@ -50,16 +50,18 @@ enum caps_flag {
 	CAPS_LIVE = 1 << 1, /* stream: a read returns what is there (a terminal, a dialogue);
 	                       else it fills its buffer or meets the end, so that a file and
 	                       a pipe with the same bytes look the same */
+	CAPS_DATAGRAM = 1 << 3, /* socket: its connections carry datagrams, each read gives one */
 	CAPS_TTY = 1 << 2,  /* stream: the guest is told it is a terminal; implies CAPS_LIVE */
 };
 
 struct caps_root {
 	const char *name;     /* unique in the world, 1 to 63 bytes: "stdin", "data"; images bind by it */
 	const char *spec;     /* for reports: "dir:/srv/data,ro"; at most 4096 bytes */
-	enum kind_id kind;    /* directory, file, stream, clock, entropy */
+	enum kind_id kind;    /* directory, file, stream, clock, entropy; socket: an address rule;
+	                         listener, resolver */
 	uint32_t rights;      /* enum right */
 	uint32_t flags;       /* enum caps_flag */
-	uint32_t handle;      /* the device's: of directory, file, stream */
+	uint32_t handle;      /* the device's; clock, entropy: none */
 	uint32_t number;      /* the device's number of the grant: st_dev for guests */
 	uint64_t seed;        /* entropy without CAPS_REAL */
 };

@@ -63,7 +63,7 @@ typedef void (*kh_function)(kh_u32 a, kh_u32 b);
 
 /* --- messages ------------------------------------------------------------------- */
 
-enum { KH_NONE = -1, KH_SLOTS = -1, KH_TEXT_MAX = 64 << 10, KH_SLOTS_MAX = 4096 };
+enum { KH_NONE = -1, KH_SLOTS = -1, KH_TEXT_MAX = 64 << 10, KH_SLOTS_MAX = 32768 };
 
 struct kh_message {
 	kh_u64 word[4];
@@ -246,6 +246,19 @@ enum kh_order {
 	KH_CLOCK_NOW = 1,
 	KH_CLOCK_SLEEP = 2,
 	KH_ENTROPY_DRAW = 1,
+	KH_SOCKET_CONNECT = 1,
+	KH_SOCKET_NARROW = 2,
+	KH_SOCKET_RESOLVE = 3,
+	KH_SOCKET_READ = 4,
+	KH_SOCKET_WRITE = 5,
+	KH_SOCKET_SHUTDOWN = 6,
+	KH_SOCKET_ADDRESS = 7,
+	KH_SOCKET_POLL = 8,
+	KH_SOCKET_END = 9,
+	KH_LISTENER_ACCEPT = 1,
+	KH_LISTENER_ADDRESS = 2,
+	KH_LISTENER_POLL = 3,
+	KH_RESOLVER_RESOLVE = 1,
 
 	/* What keepers and servers are sent by the kernel. */
 	KH_ORDER_IMPORT = (int)0xffff0001,

@@ -56,7 +56,7 @@ flags_of(struct caps_state *state, const struct key *key)
 bool
 stream_is_live(struct caps_state *state, const struct key *key)
 {
-	return flags_of(state, key) & CAPS_LIVE;
+	return key->kind == KIND_socket || flags_of(state, key) & CAPS_LIVE;
 }
 
 bool

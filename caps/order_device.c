@@ -276,6 +276,44 @@ order_stream_write(struct invocation *inv)
 	return device_ask(inv, &request, inv->in.text_bytes);
 }
 
+/* --- connections -------------------------------------------------------------------------- */
+
+enum order_end
+order_socket_read(struct invocation *inv)
+{
+	const uint64_t bytes = inv->in.words[0];
+	struct device_request request;
+	enum order_end end;
+
+	if (bytes > MESSAGE_TEXT_MAX || inv->in.words[1] > 1)
+		return gate_rc(inv, RC_BAD_WORD);
+	if (!device_ready(inv, &end))
+		return end;
+	return read_with(inv,
+		socket_read(device_state(inv), &inv->key, (uint32_t)bytes,
+			inv->in.words[1] ? DEVICE_NONBLOCK : 0, &request),
+		bytes, &request);
+}
+
+enum order_end
+order_socket_write(struct invocation *inv)
+{
+	struct device_request request;
+	enum order_end end;
+	enum rc rc;
+
+	if (!device_ready(inv, &end))
+		return end;
+	rc = socket_write(device_state(inv), &inv->key, NULL, 0, 0, &request);
+	if (rc != RC_OK)
+		return gate_rc(inv, rc);
+	if (!write_goes_on(inv, &end))
+		return end;
+	request.data = inv->in.text + written(inv);
+	request.data_bytes = inv->in.text_bytes - written(inv);
+	return device_ask(inv, &request, inv->in.text_bytes);
+}
+
 /* --- clocks and generators -------------------------------------------------------------- */
 
 enum order_end

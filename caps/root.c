@@ -145,7 +145,8 @@ root_synthetic(struct caps_state *state)
 static bool
 kind_has_handle(enum kind_id kind)
 {
-	return kind == KIND_directory || kind == KIND_file || kind == KIND_stream;
+	return kind == KIND_directory || kind == KIND_file || kind == KIND_stream ||
+		kind == KIND_socket || kind == KIND_listener || kind == KIND_resolver;
 }
 
 static bool
@@ -482,7 +483,7 @@ opening_ready(struct call *call, struct caps_state *state, const struct key *key
 	const uint32_t index = key->object;
 	struct opening *o = &state->openings[index];
 	const struct root *root = &state->roots[o->root];
-	struct device_request request = {.op = DEVICE_OPEN,
+	struct device_request request = {.op = o->kind == KIND_socket ? DEVICE_NARROW : DEVICE_OPEN,
 		.handle = state->openings[root->opening].handle,
 		.path = o->path,
 		.path_bytes = o->path_bytes,

@@ -36,6 +36,8 @@ bind_fits(const struct root *root, enum kind_id root_kind, enum kind_id kind, ui
 		return false;
 	if (!path_bytes)
 		return kind == root_kind;
+	if (root_kind == KIND_socket || root_kind == KIND_listener)
+		return kind == KIND_socket;
 	return root_kind == KIND_directory && (kind == KIND_directory || kind == KIND_file);
 }
 
@@ -176,12 +178,20 @@ bind_to(struct caps_state *state, struct domain *domain, uint32_t found, struct 
 		return true;
 	}
 	like->root = found;
+	if (root->kind == KIND_listener) /* nothing else comes of one */
+		like->type = DEVICE_TYPE_SOCKET;
 	like->payer = domain;
 	opening = opening_new(state, like, &under);
 	if (opening == UINT32_MAX)
 		return false;
 	state->openings[opening].state = state_first;
-	*ret_key = key_to(state, opening, rights);
+	if (like->type == DEVICE_TYPE_SOCKET && like->kind == KIND_socket) {
+		/* Its peer has long given it up. */
+		state->openings[opening].state = OPENING_GONE;
+		state->openings[opening].error = DEVICE_ECONNRESET;
+	}
+	/* Who opened it may close it, whatever the root lets do. */
+	*ret_key = key_to(state, opening, rights | (imaged->rights & RIGHT_end));
 	return true;
 }
 
@@ -268,6 +278,9 @@ caps_key_view(struct world *world, const struct key *key, struct caps_key_view *
 	case KIND_directory:
 	case KIND_file:
 	case KIND_stream:
+	case KIND_socket:
+	case KIND_listener:
+	case KIND_resolver:
 	case KIND_clock:
 	case KIND_entropy:
 		o = state ? opening_kept(state, key) : NULL;

@@ -27,6 +27,7 @@ enum rc {
 
 enum { CAPS_NAME_MAX = 63, CAPS_SPEC_MAX = 4096, CAPS_ROOTS_MAX = 1024, OPENING_NONE = -1,
 	CAPS_CLOSE_PIECE = 64 /* openings looked at in one step after a cut */ };
+enum { NETWORK_ADDRESSES_BYTES = 4096 }; /* of one answer of a resolver at most */
 #define OPENING_NOT UINT32_MAX
 
 enum opening_state {
@@ -160,6 +161,40 @@ enum rc stream_write(struct caps_state *state, const struct key *key, const uint
 bool stream_is_live(struct caps_state *state, const struct key *key);
 bool stream_is_tty(struct caps_state *state, const struct key *key);
 
+/* A rule or connection (kind_socket.c), a listener, a resolver. */
+struct path { /* not terminated */
+	const char *text;
+	uint32_t bytes;
+};
+
+bool socket_is_connection(const struct opening *o);
+/* `to` empty: the only address that the rule names. */
+enum rc socket_connect(struct caps_state *state, const struct key *key, struct path to,
+	struct device_request *ret_request);
+enum rc socket_narrow(struct caps_state *state, const struct key *key, struct path pattern,
+	struct device_request *ret_request);
+enum rc network_resolve(struct caps_state *state, const struct key *key, struct path name,
+	struct device_request *ret_request);
+enum rc listener_accept(struct caps_state *state, const struct key *key, uint32_t flags,
+	struct device_request *ret_request);
+enum rc socket_read(struct caps_state *state, const struct key *key, uint32_t bytes,
+	uint32_t flags, struct device_request *ret_request);
+enum rc socket_write(struct caps_state *state, const struct key *key, const uint8_t *data,
+	uint32_t bytes, uint32_t flags, struct device_request *ret_request);
+enum rc socket_shutdown(struct caps_state *state, const struct key *key, uint32_t flags,
+	struct device_request *ret_request);
+enum rc network_address(struct caps_state *state, const struct key *key, uint32_t flags,
+	struct device_request *ret_request);
+/* Of a connection or listener: the handle to wait for. want: bit 0 reading, bit 1 writing. */
+enum rc network_poll(struct caps_state *state, const struct key *key, uint8_t want,
+	uint32_t *ret_handle);
+/* What CONNECT or ACCEPT gave under `key`, and NARROW: keys that the payer pays for.
+ * Void: no space; the handle is closed again. */
+struct key connection_key(struct caps_state *state, const struct key *key,
+	const struct device_completion *completion, struct domain *payer);
+struct key narrowed_key(struct caps_state *state, const struct key *key,
+	const struct device_completion *completion, struct path pattern, struct domain *payer);
+
 enum file_where { FILE_AT, FILE_APPEND };
 enum rc file_read(struct caps_state *state, const struct key *key, uint64_t offset, uint32_t bytes,
 	struct device_request *ret_request);
@@ -175,11 +210,6 @@ enum rc file_stat(struct caps_state *state, const struct key *key,
 	struct device_request *ret_request);
 enum rc file_times(struct caps_state *state, const struct key *key, uint32_t flags,
 	uint64_t access_ns, uint64_t modify_ns, struct device_request *ret_request);
-
-struct path { /* not terminated */
-	const char *text;
-	uint32_t bytes;
-};
 
 enum rc directory_open(struct caps_state *state, const struct key *key, struct path path,
 	uint32_t flags, struct device_request *ret_request);

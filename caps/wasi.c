@@ -9,6 +9,9 @@ enum {
 #define WASI(name, sig, key, right) CALL_##name,
 #include "caps/wasi.def"
 #undef WASI
+#define EDGE(function, name, sig, key, right) CALL_EDGE_##function,
+#include "caps/wasi_edge.def"
+#undef EDGE
 	CALL_COUNT
 };
 
@@ -19,6 +22,9 @@ wasi_name(int call_number)
 #define WASI(name, sig, key, right) #name,
 #include "caps/wasi.def"
 #undef WASI
+#define EDGE(function, name, sig, key, right) #name,
+#include "caps/wasi_edge.def"
+#undef EDGE
 	};
 
 	return names[call_number];
@@ -74,6 +80,14 @@ run(struct call *call, int number, enum call_end (*body)(struct call *, struct w
 #include "caps/wasi.def"
 #undef WASI
 
+#define EDGE(function, name, sig, key, right) \
+	static enum call_end run_edge_##function(struct call *call) \
+	{ \
+		return run(call, CALL_EDGE_##function, edge_##function); \
+	}
+#include "caps/wasi_edge.def"
+#undef EDGE
+
 static const struct import_def wasi_preview1[] = {
 #define WASI(name, sig, key, right) {"wasi_snapshot_preview1", #name, sig, run_##name},
 #include "caps/wasi.def"
@@ -81,7 +95,15 @@ static const struct import_def wasi_preview1[] = {
 	{0},
 };
 
-const struct import_def *const wasi_import_tables[] = {wasi_preview1, NULL};
+static const struct import_def wasi_edge[] = {
+#define EDGE(function, name, sig, key, right) \
+	{"wasi_snapshot_preview1", #name, sig, run_edge_##function},
+#include "caps/wasi_edge.def"
+#undef EDGE
+	{0},
+};
+
+const struct import_def *const wasi_import_tables[] = {wasi_preview1, wasi_edge, NULL};
 
 const struct personality wasi_personality = {
 	.make = wasi_make,
@@ -175,7 +197,9 @@ refuse(struct call *call, struct wasi *wasi, enum rc rc, const struct key *key, 
 	if (rc == RC_GONE && o && o->state == OPENING_GONE) {
 		why_say(wasi, errno_of_device(-(int64_t)o->error), key, (struct path){o->path, o->path_bytes},
 			"it was open when the image was made and cannot be opened again here",
-			"resume with the same file in place under ", spec);
+			o->kind == KIND_socket ? "connect again under "
+					       : "resume with the same file in place under ",
+			spec);
 		return answer(call, errno_of_device(-(int64_t)o->error));
 	}
 	wasi->denied = true;
@@ -205,7 +229,10 @@ device_answer(struct call *call, struct wasi *wasi, int64_t result, const struct
 	wasi->denied = true;
 	if (root)
 		root->counts.denied++;
-	if (result == -DEVICE_ECAPABILITY)
+	if (result == -DEVICE_ECAPABILITY && (key->kind == KIND_socket || key->kind == KIND_resolver))
+		why_say(wasi, error, key, path, "the key does not allow this address",
+			"--connect ", path);
+	else if (result == -DEVICE_ECAPABILITY)
 		why_say(wasi, error, key, path, "the path leads out of what the key gives",
 			"grant the directory it leads to: --dir HOST::GUEST, beside ", spec);
 	else if (result == -DEVICE_EREVOKED)

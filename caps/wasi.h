@@ -26,7 +26,7 @@
 #include "kernel/prices.h"
 
 enum {
-	WASI_FDS_MAX = 1024,
+	WASI_FDS_MAX = 16384,
 	WASI_PATH_MAX = DEVICE_PATH_MAX,
 	WASI_IOVS_MAX = 1024,
 	WASI_POLLS_MAX = DEVICE_POLLS_MAX,
@@ -39,7 +39,18 @@ enum {
 
 enum { STREAM_ENDED = 1 };
 
-enum wasi_what { FD_CLOSED, FD_STREAM, FD_FILE, FD_DIRECTORY, FD_SYNTHETIC };
+enum wasi_what { /* in images: append only */
+	FD_CLOSED, FD_STREAM, FD_FILE, FD_DIRECTORY, FD_SYNTHETIC,
+	FD_SOCKET,   /* a connection */
+	FD_LISTENER,
+	FD_UNBOUND,  /* sock_open()'s, before it connects or listens; no key yet */
+};
+
+enum { PEEK_BYTES = 4096 };
+struct peeked { /* taken off a connection before the guest wanted it gone */
+	uint32_t at, end;
+	uint8_t bytes[PEEK_BYTES];
+};
 
 struct listing { /* of a directory: read once, sorted by name, kept for the descriptor */
 	uint8_t *bytes; /* records: number u64, type u8, name_bytes u32, name */
@@ -57,10 +68,11 @@ struct wasi_fd {
 	uint16_t flags; /* enum wasi_fdflag */
 	int32_t slot;   /* WASI_NO_SLOT: synthetic */
 	uint64_t base, inheriting; /* WASI's rights */
-	uint64_t offset; /* a stream's: 0, or STREAM_ENDED */
-	char *name; /* a preopen's; else a synthetic directory's path */
+	uint64_t offset; /* a stream's: 0, or STREAM_ENDED; unbound: family, type << 8 */
+	char *name; /* a preopen's; else a synthetic directory's path; unbound: the address */
 	uint32_t name_bytes;
 	struct listing *listing;
+	struct peeked *peeked; /* FD_SOCKET: goes with the connection, so it is in no image */
 };
 
 struct wasi_name { /* one key in the synthetic root */
@@ -97,6 +109,7 @@ struct wasi {
 
 	struct wasi_fd *fds;
 	uint32_t fds_count; /* all of them have a meaning; FD_CLOSED: free */
+	uint32_t fds_low;   /* none below it is free */
 	struct wasi_name *names;
 	uint32_t names_count;
 	struct strings args, env;
@@ -205,6 +218,32 @@ bool slot_ready(struct call *call, struct wasi *wasi, int32_t slot, enum call_en
 void listing_free(struct wasi *wasi, struct wasi_fd *fd);
 void slot_clear(struct wasi *wasi, int32_t slot); /* ends what was opened for it */
 
+static inline bool
+fd_is_socket(const struct wasi_fd *fd)
+{
+	return fd->what == FD_SOCKET || fd->what == FD_LISTENER || fd->what == FD_UNBOUND;
+}
+
+static inline bool
+fd_flows(const struct wasi_fd *fd) /* it has no position */
+{
+	return fd->what == FD_STREAM || fd_is_socket(fd);
+}
+
+/* --- wasi_file.c, wasi_sock.c --------------------------------------------------- */
+
+/* fd_write() and sock_send() from their first line; where the count goes. */
+enum call_end write_begin(struct call *call, struct wasi *wasi, uint32_t result_index, bool own);
+/* fd_read() of a socket. */
+enum call_end sock_receive(struct call *call, struct wasi *wasi, uint32_t result_index);
+/* What CONNECT or ACCEPT gave under the key as a descriptor; -1: no space. */
+int32_t sock_keep(struct wasi *wasi, const struct key *key,
+	const struct device_completion *completion);
+/* Room for a descriptor of a connection; false: answered, *ret_end. */
+bool sock_room(struct call *call, struct wasi *wasi, enum call_end *ret_end);
+bool key_is_datagram(struct wasi *wasi, const struct key *key);
+void peeked_free(struct wasi *wasi, struct wasi_fd *fd);
+
 /* --- wasi_place.c ---------------------------------------------------------------- */
 
 enum place_kind {
@@ -300,3 +339,7 @@ void wasi_end(struct domain *domain);
 	enum call_end wasi_##name(struct call *call, struct wasi *wasi);
 #include "caps/wasi.def"
 #undef WASI
+#define EDGE(function, name, sig, key, right) \
+	enum call_end edge_##function(struct call *call, struct wasi *wasi);
+#include "caps/wasi_edge.def"
+#undef EDGE

@@ -100,38 +100,3 @@ wasi_sched_yield(struct call *call, struct wasi *wasi)
 	(void)wasi;
 	return answer(call, WASI_ESUCCESS); /* slices end where the line says, not where it asks */
 }
-
-/* --- sockets --------------------------------------------------------------------------------- */
-
-static enum call_end
-not_a_socket(struct call *call, struct wasi *wasi)
-{
-	const struct wasi_fd *fd = fd_at(wasi, arg(call, 0));
-	const bool open = fd && fd->what != FD_DIRECTORY && fd->what != FD_SYNTHETIC;
-
-	return answer(call, open ? WASI_ENOTSOCK : WASI_EBADF);
-}
-
-enum call_end
-wasi_sock_accept(struct call *call, struct wasi *wasi)
-{
-	return not_a_socket(call, wasi);
-}
-
-enum call_end
-wasi_sock_recv(struct call *call, struct wasi *wasi)
-{
-	return not_a_socket(call, wasi);
-}
-
-enum call_end
-wasi_sock_send(struct call *call, struct wasi *wasi)
-{
-	return not_a_socket(call, wasi);
-}
-
-enum call_end
-wasi_sock_shutdown(struct call *call, struct wasi *wasi)
-{
-	return not_a_socket(call, wasi);
-}

@@ -34,9 +34,9 @@ fd_free(struct wasi *wasi)
 	const uint32_t more = wasi->fds_count ? 2 * wasi->fds_count : 16;
 	struct wasi_fd *fds;
 
-	for (uint32_t i = 0; i < wasi->fds_count; i++)
-		if (wasi->fds[i].what == FD_CLOSED)
-			return (int32_t)i;
+	for (; wasi->fds_low < wasi->fds_count; wasi->fds_low++)
+		if (wasi->fds[wasi->fds_low].what == FD_CLOSED)
+			return (int32_t)wasi->fds_low;
 	if (more > WASI_FDS_MAX)
 		return -1;
 	fds = wasi_resize(wasi, wasi->fds, wasi->fds_count * sizeof *fds, more * sizeof *fds);
@@ -107,7 +107,9 @@ void
 fd_drop(struct wasi *wasi, struct wasi_fd *fd)
 {
 	listing_free(wasi, fd);
+	peeked_free(wasi, fd);
 	wasi_give(wasi, fd->name, fd->name_bytes);
+	wasi->fds_low = (uint32_t)min_u64(wasi->fds_low, (uint64_t)(fd - wasi->fds));
 	if (fd->slot != WASI_NO_SLOT)
 		slot_clear(wasi, fd->slot);
 	*fd = (struct wasi_fd){.what = FD_CLOSED, .slot = WASI_NO_SLOT};
@@ -122,6 +124,12 @@ fd_filetype(struct wasi *wasi, const struct wasi_fd *fd)
 								      : FILETYPE_UNKNOWN;
 	case FD_FILE:
 		return FILETYPE_REGULAR;
+	case FD_SOCKET:
+	case FD_LISTENER:
+		return key_is_datagram(wasi, fd_key(wasi, fd)) ? FILETYPE_SOCKET_DGRAM
+							       : FILETYPE_SOCKET_STREAM;
+	case FD_UNBOUND:
+		return fd->offset >> 8 == 1 ? FILETYPE_SOCKET_DGRAM : FILETYPE_SOCKET_STREAM;
 	case FD_DIRECTORY:
 	case FD_SYNTHETIC:
 		return FILETYPE_DIRECTORY;
@@ -175,6 +183,13 @@ rights_base(enum wasi_what what, uint32_t key_rights)
 	case FD_STREAM:
 		return STREAM_RIGHTS | (key_rights & RIGHT_read ? RIGHT_BIT(R_FD_READ) : 0) |
 			(key_rights & (RIGHT_write | RIGHT_append) ? RIGHT_BIT(R_FD_WRITE) : 0);
+	case FD_SOCKET:
+	case FD_UNBOUND:
+		return STREAM_RIGHTS | RIGHT_BIT(R_SOCK_SHUTDOWN) |
+			(key_rights & RIGHT_read ? RIGHT_BIT(R_FD_READ) : 0) |
+			(key_rights & RIGHT_write ? RIGHT_BIT(R_FD_WRITE) : 0);
+	case FD_LISTENER: /* ready to be read from: somebody is there to accept */
+		return STREAM_RIGHTS | RIGHT_BIT(R_FD_READ) | RIGHT_BIT(R_SOCK_ACCEPT);
 	case FD_FILE:
 		return FILE_RIGHTS;
 	case FD_DIRECTORY:
@@ -217,6 +232,7 @@ wasi_fd_renumber(struct call *call, struct wasi *wasi)
 	fd_drop(wasi, to);
 	*to = *from;
 	*from = (struct wasi_fd){.what = FD_CLOSED, .slot = WASI_NO_SLOT};
+	wasi->fds_low = (uint32_t)min_u64(wasi->fds_low, (uint64_t)(from - wasi->fds));
 	return answer(call, WASI_ESUCCESS);
 }
 
@@ -280,6 +296,7 @@ wasi_fd_prestat_get(struct call *call, struct wasi *wasi)
 	if (!to)
 		return answer(call, WASI_EFAULT);
 	memset(to, 0, PRESTAT_BYTES); /* tag 0: a directory */
+	to[0] = fd->what == FD_LISTENER; /* any other tag: C libraries look on at the next number */
 	store_word(to + 4, fd->name_bytes, 4);
 	return answer(call, WASI_ESUCCESS);
 }
@@ -292,6 +309,8 @@ wasi_fd_prestat_dir_name(struct call *call, struct wasi *wasi)
 
 	if (!fd || !fd->preopen)
 		return answer(call, WASI_EBADF);
+	if (fd->what == FD_LISTENER)
+		return answer(call, WASI_ENOTDIR);
 	if (arg(call, 2) < fd->name_bytes)
 		return answer(call, WASI_ENAMETOOLONG);
 	to = call_mem(call, arg(call, 1), fd->name_bytes);

@@ -10,135 +10,9 @@
  * one of a file does: a pipe and a file with the same bytes are the same run.
  * Once met, the end stays: a terminal would go on after it. */
 #include "caps/wasi.h"
-
-/* --- the guest's vectors -------------------------------------------------------- */
-
-struct vectors {
-	struct call *call;
-	uint32_t at, count;
-	uint64_t bytes; /* in all */
-};
-
-static const uint8_t *
-vector_at(const struct vectors *vectors, uint32_t index, uint32_t *ret_at)
-{
-	const uint8_t *entry =
-		call_mem(vectors->call, vectors->at + (uint64_t)index * IOVEC_BYTES, IOVEC_BYTES);
-
-	*ret_at = (uint32_t)load_word(entry, 4);
-	return entry + 4;
-}
-
-static uint8_t *
-vector(const struct vectors *vectors, uint32_t index, uint64_t *ret_bytes)
-{
-	uint32_t at;
-
-	*ret_bytes = load_word(vector_at(vectors, index, &at), 4);
-	return *ret_bytes ? call_mem(vectors->call, at, *ret_bytes) : NULL;
-}
-
-/* Everything the guest points at is looked at before anything happens. */
-static enum wasi_errno
-vectors_check(struct call *call, uint32_t at, uint32_t count, uint32_t result_at,
-	struct vectors *ret)
-{
-	*ret = (struct vectors){.call = call, .at = at, .count = count};
-	if (count > WASI_IOVS_MAX)
-		return WASI_EINVAL;
-	if (!call_mem(call, at, (uint64_t)count * IOVEC_BYTES) || !call_mem(call, result_at, 4))
-		return WASI_EFAULT;
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t bytes;
-		const uint8_t *to = vector(ret, i, &bytes);
-
-		if (bytes && !to)
-			return WASI_EFAULT;
-		ret->bytes += bytes;
-	}
-	return ret->bytes > UINT32_MAX ? WASI_EINVAL : WASI_ESUCCESS;
-}
-
-/* Copies between `data` and the vectors' bytes [from, from + bytes). */
-enum copy_way { COPY_TO_GUEST, COPY_FROM_GUEST };
-
-static void
-vectors_copy(const struct vectors *vectors, enum copy_way way, uint64_t from, uint8_t *data,
-	uint64_t bytes)
-{
-	for (uint32_t i = 0; i < vectors->count && bytes; i++) {
-		uint64_t here;
-		uint8_t *guest = vector(vectors, i, &here);
-
-		if (from >= here) {
-			from -= here;
-			continue;
-		}
-		here = min_u64(here - from, bytes);
-		if (way == COPY_TO_GUEST)
-			memcpy(guest + from, data, (size_t)here);
-		else
-			memcpy(data, guest + from, (size_t)here);
-		data += here;
-		bytes -= here;
-		from = 0;
-	}
-}
-
-/* The bytes [from, from + bytes) where they lie, or gathered in the scratch piece. */
-static const uint8_t *
-vectors_gather(const struct vectors *vectors, struct wasi *wasi, uint64_t from, uint32_t bytes)
-{
-	uint64_t skipped = 0;
-
-	for (uint32_t i = 0; i < vectors->count; i++) {
-		uint64_t here;
-		const uint8_t *guest = vector(vectors, i, &here);
-
-		if (from - skipped < here) {
-			if (here - (from - skipped) >= bytes)
-				return guest + (from - skipped);
-			break;
-		}
-		skipped += here;
-	}
-	vectors_copy(vectors, COPY_FROM_GUEST, from, wasi->state->piece, bytes);
-	return wasi->state->piece;
-}
-
-/* The price of a transfer of `asked` bytes when `done` are done and one more
- * piece begins. */
-static bool
-charge_transfer(struct call *call, const struct vectors *vectors, uint64_t done)
-{
-	const uint64_t pieces = done / DEVICE_PIECE_BYTES + 1;
-	const uint64_t begun = min_u64(vectors->bytes, pieces * DEVICE_PIECE_BYTES);
-
-	return charge(call,
-		price_copy((uint64_t)vectors->count * IOVEC_BYTES) + price_copy(begun) +
-			pieces * PRICE_REQUEST);
-}
-
-static uint32_t
-piece_bytes(const struct vectors *vectors, uint64_t done)
-{
-	return (uint32_t)min_u64(vectors->bytes - done, DEVICE_PIECE_BYTES);
-}
+#include "caps/wasi_vectors.h"
 
 /* --- reading ---------------------------------------------------------------------- */
-
-/* How many bytes the limits of the key's grants leave. */
-static uint64_t
-bytes_left_of(const struct wasi *wasi, const struct key *key)
-{
-	return grant_bytes_left(world_grants(wasi->state->world), key->grant);
-}
-
-static void
-bytes_passed(const struct wasi *wasi, const struct key *key, uint64_t bytes)
-{
-	grant_count_bytes(world_grants(wasi->state->world), key->grant, bytes);
-}
 
 static enum rc
 order_read(struct wasi *wasi, const struct wasi_fd *fd, const struct key *key, uint64_t offset,
@@ -249,8 +123,10 @@ read_call(struct call *call, struct wasi *wasi, uint32_t result_index, bool own)
 		return answer(call, WASI_EBADF);
 	if (fd->what == FD_DIRECTORY || fd->what == FD_SYNTHETIC)
 		return answer(call, WASI_EISDIR);
-	if (!own && fd->what == FD_STREAM)
+	if (!own && fd_flows(fd))
 		return answer(call, WASI_ESPIPE);
+	if (fd_is_socket(fd))
+		return sock_receive(call, wasi, result_index);
 	if (!(fd->base & RIGHT_BIT(R_FD_READ)) || (!own && !(fd->base & RIGHT_BIT(R_FD_SEEK))))
 		return answer(call, WASI_ENOTCAPABLE);
 	error = vectors_check(call, arg(call, 1), arg(call, 2), result_at, &vectors);
@@ -356,6 +232,9 @@ static enum rc
 order_write(struct wasi *wasi, const struct write *write, uint64_t done, const uint8_t *data,
 	uint32_t bytes, struct device_request *ret_request)
 {
+	if (write->key->kind == KIND_socket)
+		return socket_write(wasi->state, write->key, data, bytes,
+			write->fd->flags & FDFLAG_NONBLOCK ? DEVICE_NONBLOCK : 0, ret_request);
 	if (write->key->kind == KIND_stream)
 		return stream_write(wasi->state, write->key, data, bytes, ret_request);
 	return file_write(wasi->state, write->key, write->append ? FILE_APPEND : FILE_AT,
@@ -423,7 +302,7 @@ write_call(struct call *call, struct wasi *wasi, struct write *write)
 					 : write_pieces(call, wasi, write);
 }
 
-static enum call_end
+enum call_end
 write_begin(struct call *call, struct wasi *wasi, uint32_t result_index, bool own)
 {
 	struct write write = {.fd = fd_at(wasi, arg(call, 0)), .result_at = arg(call, result_index)};
@@ -434,8 +313,10 @@ write_begin(struct call *call, struct wasi *wasi, uint32_t result_index, bool ow
 		return answer(call, WASI_EBADF);
 	if (fd->what == FD_DIRECTORY || fd->what == FD_SYNTHETIC)
 		return answer(call, WASI_EISDIR);
-	if (!own && fd->what == FD_STREAM)
+	if (!own && fd_flows(fd))
 		return answer(call, WASI_ESPIPE);
+	if (fd->what == FD_LISTENER || fd->what == FD_UNBOUND)
+		return answer(call, WASI_ENOTCONN);
 	if (!(fd->base & RIGHT_BIT(R_FD_WRITE)) || (!own && !(fd->base & RIGHT_BIT(R_FD_SEEK))))
 		return answer(call, WASI_ENOTCAPABLE);
 	error = vectors_check(call, arg(call, 1), arg(call, 2), write.result_at, &write.vectors);

@@ -340,7 +340,7 @@ read_fd(struct reading *r, struct wasi_fd *fd)
 
 	if (what == FD_CLOSED)
 		return 0;
-	if (what > FD_SYNTHETIC)
+	if (what > FD_UNBOUND)
 		return bad(r, "a descriptor of no known sort");
 	fd->what = what;
 	fd->preopen = bytes_u8(r->in) & 1;
@@ -350,7 +350,8 @@ read_fd(struct reading *r, struct wasi_fd *fd)
 	fd->inheriting = bytes_u64(r->in) & rights_inheriting(FD_DIRECTORY);
 	fd->offset = bytes_u64(r->in);
 	if (r->in->bad || fd->offset > INT64_MAX ||
-		(what == FD_SYNTHETIC ? slot != WASI_NO_SLOT : !slot_fits(r, slot)))
+		(what == FD_SYNTHETIC || what == FD_UNBOUND ? slot != WASI_NO_SLOT
+							    : !slot_fits(r, slot)))
 		return bad(r, "a descriptor without a slot, or past the end of all files");
 	fd->slot = slot;
 	error = read_text(r, WASI_PATH_MAX, &fd->name, &fd->name_bytes);

@@ -189,6 +189,36 @@ open_key_over(struct call *call, struct wasi *wasi, const struct open *open, con
 	return number < 0 ? no_space(call, wasi) : open_done(call, wasi, open, number);
 }
 
+/* A rule that names one address is dialled; at a listener, the next who connects. */
+static enum call_end
+open_network(struct call *call, struct wasi *wasi, struct open *open, const struct key *key)
+{
+	struct device_request request;
+	enum rc rc;
+	int32_t number;
+
+	rc = key->kind == KIND_listener
+		? listener_accept(wasi->state, key,
+			  open->fdflags & FDFLAG_NONBLOCK ? DEVICE_NONBLOCK : 0, &request)
+		: socket_connect(wasi->state, key, (struct path){"", 0}, &request);
+	if (rc)
+		return refuse(call, wasi, rc, key, open->place->path, "the key is not for this");
+	if (!call->completion)
+		return call_submit(call, &request);
+	if (call->completion->result < 0)
+		return device_answer(call, wasi, call->completion->result, key, open->place->path);
+	number = sock_keep(wasi, key, call->completion);
+	return number < 0 ? answer(call, WASI_ENOMEM) : open_done(call, wasi, open, number);
+}
+
+static bool
+is_network(struct wasi *wasi, const struct key *key)
+{
+	const struct opening *o = opening_of(wasi->state, key);
+
+	return key->kind == KIND_listener || (o && o->kind == KIND_socket && !socket_is_connection(o));
+}
+
 static enum call_end
 open_key(struct call *call, struct wasi *wasi, struct open *open)
 {
@@ -198,12 +228,15 @@ open_key(struct call *call, struct wasi *wasi, struct open *open)
 	struct opening *o;
 	enum rc rc;
 
-	if (key->kind != KIND_file && key->kind != KIND_stream && key->kind != KIND_entropy)
+	if (key->kind != KIND_file && key->kind != KIND_stream && key->kind != KIND_entropy &&
+		!is_network(wasi, key))
 		return answer(call, WASI_ENOTSUP);
 	if (open->oflags & OFLAG_DIRECTORY)
 		return answer(call, WASI_ENOTDIR);
 	if (open->oflags & OFLAG_CREAT && open->oflags & OFLAG_EXCL)
 		return answer(call, WASI_EEXIST);
+	if (is_network(wasi, key))
+		return open_network(call, wasi, open, key);
 	rc = key_use(wasi->state, key, key->kind,
 		(open->base & RIGHT_BIT(R_FD_READ) ? RIGHT_read : 0) |
 			(open->flags & DEVICE_FOR_WRITE ? (append ? RIGHT_append : RIGHT_write) : 0),

@@ -47,9 +47,11 @@ stat_key(struct call *call, struct wasi *wasi, const struct place *place, uint8_
 	enum rc rc;
 
 	if (key->kind != KIND_file) {
+		const bool socket = key->kind == KIND_socket || key->kind == KIND_listener;
 		const struct device_stat stat = {.links = 1,
-			.type = stream_is_tty(wasi->state, key) ? DEVICE_TYPE_CHARACTER
-								: DEVICE_TYPE_UNKNOWN};
+			.type = socket ? DEVICE_TYPE_SOCKET
+				: stream_is_tty(wasi->state, key) ? DEVICE_TYPE_CHARACTER
+								  : DEVICE_TYPE_UNKNOWN};
 
 		return stat_answer(call, wasi, key, &stat, to);
 	}

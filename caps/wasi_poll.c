@@ -3,8 +3,8 @@
  *
  *   nothing but clocks, virtual    the clock jumps, at once
  *   nothing but clocks, real       one DEVICE_SLEEP
- *   a live stream among them       one DEVICE_POLL with a timeout: a real wait, its
- *                                  outcome an input; the virtual clock jumps if
+ *   a live stream, a connection or one DEVICE_POLL with a timeout: a real wait, its
+ *   a listener among them          outcome an input; the virtual clock jumps if
  *                                  time ran out
  *   files, streams not live        ready at once, whatever is behind them
  *
@@ -27,8 +27,10 @@ struct sub {
 	uint32_t handle;
 };
 
+enum { SUBS_FEW = 64 }; /* more of them lie in the domain's bank while the call runs */
+
 struct poll {
-	struct sub subs[WASI_POLLS_MAX];
+	struct sub *subs;
 	uint32_t count, live_count;
 	uint64_t least_ns; /* of the clocks; DEVICE_FOREVER: none */
 	bool any_now, real;
@@ -88,6 +90,33 @@ clock_sub(struct call *call, struct wasi *wasi, struct poll *poll, struct sub *s
 		now_with(sub, WASI_ESUCCESS);
 }
 
+/* A connection; or a listener, which can be read from when somebody is there. */
+static void
+socket_sub(struct call *call, struct wasi *wasi, struct sub *sub, const struct wasi_fd *fd)
+{
+	const bool read = sub->type == EVENT_READ;
+	enum rc rc;
+
+	if (fd->what == FD_UNBOUND) {
+		now_with(sub, WASI_ENOTCONN);
+		return;
+	}
+	if (read && fd->peeked && fd->peeked->at < fd->peeked->end) {
+		now_with(sub, WASI_ESUCCESS);
+		sub->bytes = fd->peeked->end - fd->peeked->at;
+		return;
+	}
+	rc = network_poll(wasi->state, fd_key(wasi, fd), read ? 1 : 2, &sub->handle);
+	sub->live = rc == RC_OK;
+	if (rc == RC_GONE) /* the connection was not brought by an image: reading will say so */
+		now_with(sub, WASI_ESUCCESS);
+	else if (rc) {
+		(void)refuse(call, wasi, rc, fd_key(wasi, fd), (struct path){0},
+			"the key is not for this");
+		now_with(sub, WASI_ENOTCAPABLE);
+	}
+}
+
 static void
 fd_sub(struct call *call, struct wasi *wasi, struct sub *sub, const uint8_t *from)
 {
@@ -107,6 +136,10 @@ fd_sub(struct call *call, struct wasi *wasi, struct sub *sub, const uint8_t *fro
 		return;
 	}
 	sub->bytes = 1;
+	if (fd_is_socket(fd)) {
+		socket_sub(call, wasi, sub, fd);
+		return;
+	}
 	if (fd->what != FD_STREAM || key->kind != KIND_stream) {
 		now_with(sub, WASI_ESUCCESS);
 		return;
@@ -193,10 +226,8 @@ submit_poll(struct call *call, struct wasi *wasi, const struct poll *poll)
 {
 	struct device_request request = {.op = DEVICE_POLL,
 		.data = wasi->state->piece,
-		.data_bytes = 4,
 		.timeout_ns = poll->any_now ? 0 : poll->least_ns};
 
-	memcpy(wasi->state->piece, &poll->live_count, 4);
 	for (uint32_t i = 0; i < poll->count; i++) {
 		const struct device_poll one = {.handle = poll->subs[i].handle,
 			.want = poll->subs[i].type == EVENT_READ ? 1 : 2};
@@ -212,7 +243,7 @@ submit_poll(struct call *call, struct wasi *wasi, const struct poll *poll)
 static void
 take_polled(const struct device_completion *completion, struct poll *poll)
 {
-	uint64_t at = 4;
+	uint64_t at = 0;
 
 	for (uint32_t i = 0; i < poll->count; i++) {
 		struct sub *sub = &poll->subs[i];
@@ -300,12 +331,26 @@ poll_put(struct call *call, const struct poll *poll)
 	return answer(call, WASI_ESUCCESS);
 }
 
+static enum call_end
+poll_with(struct call *call, struct wasi *wasi, struct sub *subs)
+{
+	struct poll poll = {.count = arg(call, 2), .subs = subs};
+	const enum wasi_errno error = poll_read(call, wasi, &poll);
+	enum call_end end;
+
+	if (error)
+		return answer(call, error);
+	if (!poll_wait(call, wasi, &poll, &end))
+		return end;
+	return poll_put(call, &poll);
+}
+
 enum call_end
 wasi_poll_oneoff(struct call *call, struct wasi *wasi)
 {
 	const uint32_t count = arg(call, 2);
-	struct poll poll = {.count = count};
-	enum wasi_errno error;
+	const uint64_t bytes = (uint64_t)count * sizeof(struct sub);
+	struct sub few[SUBS_FEW], *many;
 	enum call_end end;
 
 	if (!count || count > WASI_POLLS_MAX)
@@ -318,10 +363,12 @@ wasi_poll_oneoff(struct call *call, struct wasi *wasi)
 		return CALL_DRY;
 	if (!ask_now(call, wasi, count, &end))
 		return end;
-	error = poll_read(call, wasi, &poll);
-	if (error)
-		return answer(call, error);
-	if (!poll_wait(call, wasi, &poll, &end))
-		return end;
-	return poll_put(call, &poll);
+	if (count <= SUBS_FEW)
+		return poll_with(call, wasi, few);
+	many = wasi_take(wasi, bytes);
+	if (!many)
+		return no_space(call, wasi);
+	end = poll_with(call, wasi, many);
+	wasi_give(wasi, many, bytes);
+	return end;
 }

@@ -14,7 +14,7 @@ file_arg(struct call *call, struct wasi *wasi, uint64_t right, struct wasi_fd **
 		return WASI_EBADF;
 	if (fd->what == FD_DIRECTORY || fd->what == FD_SYNTHETIC)
 		return WASI_EISDIR;
-	if (fd->what == FD_STREAM)
+	if (fd_flows(fd))
 		return WASI_ESPIPE;
 	if ((fd->base & right) != right)
 		return WASI_ENOTCAPABLE;
@@ -199,7 +199,7 @@ sync_call(struct call *call, struct wasi *wasi, uint64_t right, uint32_t flags)
 
 	if (!fd)
 		return answer(call, WASI_EBADF);
-	if (fd->what == FD_STREAM || fd->what == FD_SYNTHETIC)
+	if (fd_flows(fd) || fd->what == FD_SYNTHETIC)
 		return answer(call, WASI_ESUCCESS); /* nothing of theirs is held back */
 	if (!(fd->base & right))
 		return answer(call, WASI_ENOTCAPABLE);

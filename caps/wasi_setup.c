@@ -209,6 +209,21 @@ stream_set(struct wasi *wasi, uint32_t number, const struct key *key, struct rep
 	return 0;
 }
 
+/* Where programs that accept look for it: descriptors from 3 on. */
+static int
+listener_set(struct wasi *wasi, const struct key *key)
+{
+	int32_t number;
+
+	if (key->kind != KIND_listener)
+		return 0;
+	number = fd_over_key(wasi, key, FD_LISTENER);
+	if (number < 0)
+		return -ENOSPC;
+	wasi->fds[number].preopen = true;
+	return 0;
+}
+
 static int
 mount_set(struct wasi *wasi, const struct wasi_mount *mount, struct report *report, bool *ret_top)
 {
@@ -252,6 +267,8 @@ keys_set(struct wasi *wasi, const struct wasi_config *config, struct report *rep
 	for (uint32_t i = 0; i < 3 && !error; i++)
 		if (key_is_void(&config->streams[i]))
 			wasi->fds[i].what = FD_SYNTHETIC;
+	for (uint32_t i = 0; i < config->keys_count && !error; i++)
+		error = listener_set(wasi, &config->keys[i].key);
 	for (uint32_t i = 0; i < config->mounts_count && !error; i++)
 		error = mount_set(wasi, &config->mounts[i], report, &top);
 	for (uint32_t i = 0; i < config->keys_count && !error; i++)
@@ -261,6 +278,7 @@ keys_set(struct wasi *wasi, const struct wasi_config *config, struct report *rep
 	for (uint32_t i = 0; i < 3 && wasi->fds; i++)
 		if (key_is_void(&config->streams[i]))
 			wasi->fds[i] = (struct wasi_fd){.what = FD_CLOSED, .slot = WASI_NO_SLOT};
+	wasi->fds_low = 0;
 	return error;
 }
 

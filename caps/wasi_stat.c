@@ -274,6 +274,8 @@ put_stream(struct wasi *wasi, const struct wasi_fd *fd, uint8_t *to)
 								       : DEVICE_TYPE_UNKNOWN};
 
 	put_filestat(to, root ? root->number : 0, 1, &stat);
+	if (fd_is_socket(fd))
+		to[16] = fd_filetype(wasi, fd);
 }
 
 enum call_end
@@ -292,8 +294,8 @@ wasi_fd_filestat_get(struct call *call, struct wasi *wasi)
 		return answer(call, WASI_ENOTCAPABLE);
 	if (!to)
 		return answer(call, WASI_EFAULT);
-	if (fd->what == FD_SYNTHETIC || fd->what == FD_STREAM) {
-		if (fd->what == FD_STREAM)
+	if (fd->what == FD_SYNTHETIC || fd_flows(fd)) {
+		if (fd_flows(fd))
 			put_stream(wasi, fd, to);
 		else
 			stat_put_synthetic(fd->preopen ? (struct path){"", 0}
@@ -332,7 +334,7 @@ wasi_fd_filestat_set_times(struct call *call, struct wasi *wasi)
 	if (!times_flags(arg(call, 3), &flags))
 		return answer(call, WASI_EINVAL);
 	if (!(fd->base & RIGHT_BIT(R_FD_FILESTAT_SET_TIMES)) || fd->what == FD_SYNTHETIC ||
-		fd->what == FD_STREAM)
+		fd_flows(fd))
 		return answer(call, WASI_ENOTCAPABLE);
 	if (!charge(call, PRICE_REQUEST))
 		return CALL_DRY;

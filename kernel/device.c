@@ -194,6 +194,12 @@ requests_release(struct requests *requests, uint64_t id)
 	requests->roomier = true;
 }
 
+static bool
+gives_handle(enum device_op op)
+{
+	return op == DEVICE_OPEN || op == DEVICE_CONNECT || op == DEVICE_ACCEPT || op == DEVICE_NARROW;
+}
+
 /* Nobody waits: what it opened is closed, its data dropped. */
 static void
 drop(struct requests *requests, enum device_op op, const struct device_completion *completion)
@@ -201,7 +207,7 @@ drop(struct requests *requests, enum device_op op, const struct device_completio
 	struct device_request close = {.op = DEVICE_CLOSE};
 
 	requests_release(requests, completion->id);
-	if (op != DEVICE_OPEN || completion->result < 0)
+	if (!gives_handle(op) || completion->result < 0)
 		return;
 	close.handle = (uint32_t)completion->result;
 	requests_send(requests, &close);

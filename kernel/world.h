@@ -173,7 +173,7 @@ struct stop {
 };
 
 enum {
-	SLOTS_MAX = 4096,
+	SLOTS_MAX = 32768,
 	DOMAIN_NAME_BYTES = 32,
 	DOMAIN_PRELOADS_MAX = 64,
 	/* Storage every domain pays for at once, so that a request of this size is

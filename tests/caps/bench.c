@@ -332,7 +332,9 @@ import_named(const char *name)
 {
 	for (const struct import_def *const *table = wasi_import_tables; *table; table++)
 		for (const struct import_def *def = *table; def->name; def++)
-			if (!strcmp(def->name, name))
+			if (!strncmp(def->name, name, strcspn(name, " ")) &&
+				!def->name[strcspn(name, " ")] &&
+				(!strchr(name, ' ') || !strcmp(strchr(name, ' ') + 1, def->sig)))
 				return def;
 	cr_assert(false, "no import %s", name);
 	return NULL;

@@ -16,7 +16,7 @@
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_host.h"
 
-enum { BENCH_MEMORY = 1 << 20, BENCH_ROOTS = 16 };
+enum { BENCH_MEMORY = 1 << 21, BENCH_ROOTS = 16 };
 
 struct world { /* the bench's own: kernel/world_state.h is another */
 	struct bench *bench;
@@ -61,7 +61,8 @@ struct bench_usual {
 };
 struct bench_usual bench_usual(struct bench *b);
 
-/* The errno; arguments as 64-bit slots, ended by nothing: as many as the signature has. */
+/* `name` is an import's, or "NAME SIGNATURE" where there are several of a name.
+ * The errno; arguments as 64-bit slots, ended by nothing: as many as the signature has. */
 #define bench_call(b, name, ...) bench_call_with(b, name, (const uint64_t[]){__VA_ARGS__, 0})
 uint32_t bench_call_with(struct bench *b, const char *name, const uint64_t *args);
 /* One run of the call, not waited for: b->end. */

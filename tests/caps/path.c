@@ -141,7 +141,7 @@ Test(path, descriptors_are_bounded)
 	while ((fd = bench_open_path(&b, DATA, "f", 0, R_ONLY, 0)) >= 0)
 		count++;
 	cr_assert_eq(fd, -WASI_EMFILE);
-	cr_assert_eq(count, 1024 - 5);
+	cr_assert_eq(count, 16384 - 5);
 	cr_assert_eq(bench_call(&b, "fd_close", 77), 0);
 	cr_assert_eq(bench_open_path(&b, DATA, "f", 0, R_ONLY, 0), 77, "the lowest free number");
 }

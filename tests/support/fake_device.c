@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel/base/fits.h"
+#include "tests/support/fake_net.h"
 
 static const uint64_t real_ns = 1600000000000000000;
 
@@ -340,9 +341,11 @@ poll_ready(struct fake_device *fake, struct device_poll *poll)
 	poll->readable = 0;
 	if (!handle)
 		return poll->ready = 4;
+	if (handle->net == FAKE_LISTENER)
+		return poll->ready = handle->callers ? 1 : 0;
 	node = files_at(&fake->files, handle->node);
 	if (node->bytes > handle->position)
-		poll->readable = node->bytes - handle->position;
+		poll->readable = (uint16_t)min_u64(node->bytes - handle->position, UINT16_MAX);
 	if (poll->want & 1 && (!handle->stream || poll->readable || handle->closed_in))
 		poll->ready |= 1;
 	if (handle->stream && handle->closed_in && !poll->readable)
@@ -355,19 +358,15 @@ poll_ready(struct fake_device *fake, struct device_poll *poll)
 static int64_t
 op_poll(struct fake_device *fake, const struct device_request *request, struct answer *answer)
 {
-	uint32_t count;
+	const uint32_t count = request->data_bytes / (uint32_t)sizeof(struct device_poll);
 	int64_t ready = 0;
 
-	if (request->data_bytes < 4)
-		return -DEVICE_EINVAL;
-	memcpy(&count, request->data, 4);
-	if (count > DEVICE_POLLS_MAX ||
-		request->data_bytes != 4 + count * (uint32_t)sizeof(struct device_poll))
+	if (count > DEVICE_POLLS_MAX || request->data_bytes % sizeof(struct device_poll))
 		return -DEVICE_EINVAL;
 	answer->data = copy(request->data, request->data_bytes);
 	answer->data_bytes = request->data_bytes;
 	for (uint32_t i = 0; i < count; i++) {
-		uint8_t *at = answer->data + 4 + i * sizeof(struct device_poll);
+		uint8_t *at = answer->data + i * sizeof(struct device_poll);
 		struct device_poll poll;
 
 		memcpy(&poll, at, sizeof poll);
@@ -484,7 +483,12 @@ carry_out(struct fake_device *fake, const struct device_request *request, struct
 			? files_resize(&fake->files, handle->node, request->offset + request->length)
 			: 0;
 	case DEVICE_SHUTDOWN:
-		return -DEVICE_ENOTSUP;
+	case DEVICE_CONNECT:
+	case DEVICE_ACCEPT:
+	case DEVICE_RESOLVE:
+	case DEVICE_ADDRESS:
+	case DEVICE_NARROW:
+		return fake_net(fake, request, handle, &answer->data, &answer->data_bytes);
 	case DEVICE_CLOSE:
 		handle->open = false;
 		return 0;
@@ -524,6 +528,12 @@ must_wait(struct fake_device *fake, const struct fake_flight *flight)
 		return false;
 	if (flight->request.op == DEVICE_READ)
 		return read_waits(fake, &flight->request);
+	if (flight->request.op == DEVICE_ACCEPT) {
+		const struct fake_handle *handle = handle_at(fake, flight->request.handle);
+
+		return handle && !handle->revoked && !handle->callers &&
+			!(flight->request.flags & DEVICE_NONBLOCK);
+	}
 	if (flight->request.op == DEVICE_SLEEP)
 		return true;
 	if (flight->request.op != DEVICE_POLL)

@@ -20,7 +20,9 @@
 #include "tests/support/fake_files.h"
 #include "tests/support/seeds.h"
 
-enum { FAKE_HANDLES_MAX = 1024, FAKE_FLIGHT_MAX = 256 };
+enum { FAKE_HANDLES_MAX = 17000, FAKE_FLIGHT_MAX = 256 };
+
+enum fake_net_kind { FAKE_NO_NET, FAKE_RULE, FAKE_LISTENER, FAKE_RESOLVER, FAKE_CONNECTION };
 
 struct fake_handle {
 	bool open, stream;
@@ -31,6 +33,9 @@ struct fake_handle {
 	uint32_t node_out; /* a stream's output */
 	uint32_t flags;    /* DEVICE_FOR_READ, ... */
 	uint64_t position;
+	enum fake_net_kind net; /* fake_net.h */
+	char text[DEVICE_ADDRESS_BYTES]; /* what it allows; where it listens; the peer */
+	uint32_t callers;       /* of a listener: not yet accepted */
 };
 
 struct fake_flight {
@@ -58,6 +63,7 @@ struct fake_device {
 	uint64_t latency;         /* reaps before a completion may come */
 	bool shuffle;             /* completions in an order of the seed */
 	bool poked;               /* the next reap that would wait returns false */
+	uint32_t connected;       /* the last connection made or accepted */
 	uint32_t pieces_max;      /* requests in flight; past it DEVICE_EAGAIN */
 	uint32_t short_max;       /* reads and writes move at most so much; 0: all */
 	struct fake_fault faults[16];

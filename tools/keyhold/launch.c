@@ -596,8 +596,7 @@ begin(struct launch *launch)
 	launch->other_fd = -1;
 	if (watch_signals(launch))
 		return fault("signals cannot be watched", &launch->report);
-	r = spawn(launch);
-	return r ? r : enclose(launch);
+	return spawn(launch);
 }
 
 static void

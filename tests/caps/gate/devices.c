@@ -654,6 +654,6 @@ Test(limits, that_make_no_sense)
 			     .text_bytes = 24), SAYS_BAD_WORD);
 	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {K1, 1, 4}), SAYS_BAD_WORD);
 	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {99, 1, 1}), SAYS_VOID);
-	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {4096, 1, 1}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, GATE_SLOTS, DO_slots_derive, .word = {32768, 1, 1}), SAYS_BAD_WORD);
 	theatre_close(&t);
 }

@@ -87,8 +87,8 @@ Test(domain, bytes_and_keys)
 	cr_assert_eq(ask(&t, b, 77, DO_number_get), SAYS_OK);
 	cr_assert_eq(ask(&t, a, CHILD, DO_domain_key_get, .word = {77}, .receive = {K2}), SAYS_OK);
 	cr_assert_eq(ask(&t, a, K2, DO_number_get), SAYS_OK);
-	cr_assert_eq(ask(&t, a, CHILD, DO_domain_key_put, .word = {4096}, .send = {K1}), SAYS_BAD_WORD);
-	cr_assert_eq(ask(&t, a, CHILD, DO_domain_key_get, .word = {4096}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, CHILD, DO_domain_key_put, .word = {32768}, .send = {K1}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, CHILD, DO_domain_key_get, .word = {32768}), SAYS_BAD_WORD);
 	cr_assert_eq(ask(&t, a, CHILD, DO_domain_close), SAYS_OK);
 	cr_assert_eq(ask(&t, a, CHILD, DO_domain_peek, .word = {at, 5}), SAYS_OPAQUE);
 	cr_assert_eq(ask(&t, a, CHILD, DO_domain_poke, .word = {at}, TEXT("x")), SAYS_OPAQUE);
@@ -154,7 +154,7 @@ Test(creator, refusals)
 		SAYS_WRONG_KIND);
 	cr_assert_eq(ask(&t, a, CREATOR, DO_creator_make, .word = {1 << 20, 2}, .send = {MODULE}),
 		SAYS_BAD_WORD);
-	cr_assert_eq(ask(&t, a, CREATOR, DO_creator_make, .word = {4096}, .send = {MODULE}),
+	cr_assert_eq(ask(&t, a, CREATOR, DO_creator_make, .word = {32768}, .send = {MODULE}),
 		SAYS_NO_SPACE);
 	cr_assert_eq(ask(&t, a, CREATOR, DO_creator_make, .word = {1 << 20}, TEXT("a\0b"),
 			     .send = {MODULE}), SAYS_BAD_WORD);
@@ -298,7 +298,7 @@ Test(factory, holes_and_closed_products)
 	cr_assert_eq(ask(&t, a, K1, DO_factory_holes), SAYS_OK);
 	cr_assert_eq(t.heard.word[0], 0);
 	cr_assert_eq(ask(&t, a, K1, DO_factory_put, .word = {11}, .send = {METER}), SAYS_OK);
-	cr_assert_eq(ask(&t, a, K1, DO_factory_put, .word = {4096}, .send = {K2}), SAYS_BAD_WORD);
+	cr_assert_eq(ask(&t, a, K1, DO_factory_put, .word = {32768}, .send = {K2}), SAYS_BAD_WORD);
 	cr_assert_eq(ask(&t, a, K1, DO_factory_seal), SAYS_OK);
 	cr_assert_eq(ask(&t, a, K1, DO_factory_put, .word = {12}, .send = {K2}), SAYS_NO_RIGHT);
 	cr_assert_eq(ask(&t, a, K1, DO_factory_holes), SAYS_OK);
@@ -312,7 +312,7 @@ Test(factory, holes_and_closed_products)
 	cr_assert_eq(ask(&t, a, CHILD, DO_domain_run, .word = {1000000}), SAYS_OK);
 	cr_assert_eq(t.heard.word[0], STOP_YIELDED);
 	cr_assert_eq(child_in(CHILD)->slots[10].kind, KIND_number);
-	cr_assert_eq(ask(&t, a, K1, DO_factory_make, .word = {4096}), SAYS_NO_SPACE);
+	cr_assert_eq(ask(&t, a, K1, DO_factory_make, .word = {32768}), SAYS_NO_SPACE);
 	theatre_close(&t);
 }
 
