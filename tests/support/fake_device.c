@@ -678,7 +678,10 @@ fake_device_init(struct fake_device *fake, uint64_t seed)
 		.device = {fake_submit, fake_cancel, fake_reap, fake_done},
 		.seed = {seed},
 		.pieces_max = FAKE_FLIGHT_MAX,
+		.handles = calloc(FAKE_HANDLES_MAX, sizeof *fake->handles),
 	};
+	if (!fake->handles)
+		abort();
 	files_init(&fake->files);
 }
 
@@ -694,6 +697,8 @@ fake_device_done(struct fake_device *fake)
 		fake_done(&fake->device, flight->request.id);
 	}
 	files_done(&fake->files);
+	free(fake->handles);
+	fake->handles = NULL;
 }
 
 uint32_t

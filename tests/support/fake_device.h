@@ -55,7 +55,7 @@ struct fake_fault {
 struct fake_device {
 	struct device device; /* first: what the kernel sees */
 	struct fake_files files;
-	struct fake_handle handles[FAKE_HANDLES_MAX];
+	struct fake_handle *handles; /* FAKE_HANDLES_MAX */
 	struct fake_flight flight[FAKE_FLIGHT_MAX];
 	struct seed seed;
 	uint64_t now_ns;          /* monotonic; real is 1,600,000,000 s more */
