@@ -77,6 +77,8 @@ bool keys_image_on_stdout(const struct launch *launch);
 /* program.c. A .wat is turned into a module; what is no regular file is copied.
  * 0 or an exit status, words said. */
 int program_open(const char *file, int *ret_fd);
+/* A source in Entish (program_entish.c): the same. */
+int program_entish(const char *file, int *ret_fd);
 
 /* verdict.c: says what there is to say; the exit status. */
 int verdict(struct launch *launch);

@@ -84,11 +84,11 @@ from_text(const char *file, int *ret_fd)
 }
 
 static bool
-is_text(const char *file)
+ends(const char *file, const char *with)
 {
-	const size_t bytes = strlen(file);
+	const size_t bytes = strlen(file), end = strlen(with);
 
-	return bytes > 4 && !strcmp(file + bytes - 4, ".wat");
+	return bytes > end && !strcmp(file + bytes - end, with);
 }
 
 int
@@ -98,8 +98,10 @@ program_open(const char *file, int *ret_fd)
 	struct stat stat;
 	int fd, r;
 
-	if (is_text(file) && !access(file, R_OK))
+	if (ends(file, ".wat") && !access(file, R_OK))
 		return from_text(file, ret_fd);
+	if (ends(file, ".et") && !access(file, R_OK))
+		return program_entish(file, ret_fd);
 	if (file_open(file, O_RDONLY, &report, &fd)) {
 		say_error("%s", report.text);
 		return EXIT_NO_FILE;

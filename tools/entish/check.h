@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check.h - names and types.
+ *
+ * A function without written types is a pattern: it is checked and compiled once
+ * for each list of types it is called with, an *instance*. What is found out about
+ * a node in one instance is a *fact*. Types that a call does not settle (an empty
+ * list) stay variables and are bound by what the function does with them.
+ *
+ * check()    -> all instances that run, in `instances`
+ *               check_expr.c   expressions
+ *               check_call.c   calls, instances, intrinsics
+ *               check.c        statements, definitions, files
+ *
+ * Never  writes into the tree. Hostile sources: at most CHECK_INSTANCES_MAX, nested
+ *        CHECK_DEPTH_MAX deep. */
+#pragma once
+
+#include "tools/entish/types.h"
+
+enum {
+	CHECK_INSTANCES_MAX = 3000,
+	CHECK_DEPTH_MAX = 60,    /* of functions whose types depend on one another */
+	CHECK_NESTED_MAX = 1200, /* nodes below one another */
+	VARIABLES_MAX = 1000,
+	ARGUMENTS_MAX = 32,
+};
+
+enum coerce {
+	COERCE_NONE,
+	COERCE_UNWRAP, /* an outcome used as its value: a stop there is a trap */
+	COERCE_WRAP,   /* a value where an outcome is wanted */
+	COERCE_REAL,   /* a literal 1 where a float is wanted */
+	COERCE_LOW,    /* ... an address */
+	COERCE_VECTOR, /* a literal text where `vector` is wanted */
+};
+
+enum use { /* what a name or a call turned out to be; 0: what the node says */
+	USE_PLAIN,
+	USE_VARIABLE, /* index */
+	USE_CONSTANT, /* value: the node of its literal */
+	USE_FUNCTION, /* a value of type FN */
+	USE_CALL,     /* instance */
+	USE_METHOD,   /* instance; the first argument is before the dot */
+	USE_RAW,      /* index: row of intrinsics.def */
+	USE_PRINT,    /* each argument by `instance` of show(), then a line's end */
+	USE_FIELD,    /* index */
+	USE_KNOWN,    /* a condition known now: index 0 or 1 */
+	USE_RANGE,    /* for x in range(...) */
+	USE_DOMAIN,   /* a call of another domain's function: instance */
+};
+
+struct fact {
+	struct type *type; /* before the coercion */
+	uint8_t coerce, use, kind; /* kind: of the node */
+	bool unsigned_op;
+	uint32_t index;
+	struct instance *instance, *second;
+	struct instance **fold; /* one for each field */
+	struct node *value;
+};
+
+struct variable {
+	const char *name;
+	struct type *type;
+	bool param, assigned; /* assigned: after its first value, too */
+};
+
+struct instance {
+	struct def *def;
+	struct type **params;
+	struct type *result;
+	struct fact *facts; /* by node id - def->id_first */
+	struct variable *variables;
+	uint32_t variables_count, variables_room, number; /* number: among all instances */
+	bool returns, outcome;           /* a value; one that may be a stop */
+	bool open;                       /* being checked */
+	bool done;
+	uint32_t entry; /* 1 + its place among the entries of sandboxes; 0: is none */
+	bool skip;      /* never called, and of unknown types: not compiled */
+	struct instance *next, *of_def;
+};
+
+/* What compiled code calls by itself. A address, I int. */
+#define HELPERS(HELPER)                                                                            \
+	HELPER(start, "")          /* before the program */                                        \
+	HELPER(finish, "")         /* behind it */                                                 \
+	HELPER(prepare, "")        /* before a function in a sandbox */                            \
+	HELPER(pack_result, "")    /* behind it, asked for by the caller */                        \
+	HELPER(frames_full, "")    /* no room for references of one more frame */                  \
+	HELPER(words_full, "")     /* more words used than allowed */                              \
+	HELPER(unwrap, "A")        /* where the value of an outcome is; a stop: a trap */          \
+	HELPER(wrap_new, "A")      /* an outcome without a value; 1: of a reference */             \
+	HELPER(list_make, "AA")    /* a list of so many, zero; 1: of references */                 \
+	HELPER(block_make, "AA")   /* words and description of a record or tuple */                \
+	HELPER(map_make, "AA")     /* 1: keys, values are references */                            \
+	HELPER(index_bad, "AI")    /* a list, and what is no place in it */
+
+enum helper {
+#define HELPER(name, takes) HELP_##name,
+	HELPERS(HELPER)
+#undef HELPER
+	HELP_COUNT
+};
+
+struct checker {
+	struct arena *arena;
+	struct sources *sources;
+	struct unit *program, *prelude, *units; /* units: all, linked by next */
+	struct instance *instances, **instances_last;
+	uint32_t instances_count, entries_count;
+	struct instance *entries[256];
+	struct instance *main, *helpers[HELP_COUNT];
+	struct instance *space, *vector; /* print_part of a text; a text as `vector` */
+
+	/* of the function that is being checked */
+	struct instance *in;
+	uint8_t *sure; /* which variables have a value here */
+	uint32_t nested, depth, loops;
+};
+
+/* Checks everything; complaints are in the sources. False: something is wrong. */
+bool check(struct checker *c);
+
+/* --- shared by the three files ----------------------------------------------------- */
+
+struct fact *check_fact(struct checker *c, const struct node *node);
+struct type *check_expr(struct checker *c, struct node *node);
+/* Its type as data: an outcome is used as its value. */
+struct type *check_data(struct checker *c, struct node *node);
+/* Must become `want`; `what` says for what, in words. */
+void check_want(struct checker *c, struct node *node, struct type *want, const char *what);
+/* After check_expr() of it. */
+void check_fit(struct checker *c, struct node *node, struct type *want, const char *what);
+struct type *check_call(struct checker *c, struct node *node);
+struct type *check_sandbox(struct checker *c, struct node *node);
+uint32_t check_entry(struct checker *c, struct instance *i, place at);
+struct type *check_dollar(struct checker *c, struct node *node);
+/* An instance for these types; complains at `at`. */
+struct instance *check_instance(struct checker *c, struct def *def, struct type **types,
+	uint32_t count, place at);
+/* A function of the prelude, which must be there. */
+struct instance *check_prelude(struct checker *c, const char *name, struct type **types,
+	uint32_t count, place at);
+void check_body(struct checker *c, struct instance *instance);
+struct type *check_written(struct checker *c, const struct unit *unit, struct node *type);
+bool check_has_break(const struct node *first);
+struct def *check_find_def(struct checker *c, const struct unit *from, const char *domain,
+	const char *name);
+struct record *check_find_record(struct checker *c, const struct unit *from, const char *name);
+struct variable *check_variable(struct checker *c, const char *name, uint32_t *ret_index);
