@@ -33,13 +33,14 @@ static bool
 is_parked(const struct domain *domain)
 {
 	return domain->queue && domain->queue != &domain->world->ready &&
-		domain->queue != &domain->world->stalled && domain->state != DOMAIN_QUEUED;
+		domain->queue != &domain->world->paused && domain->queue != &domain->world->stalled && domain->state != DOMAIN_QUEUED;
 }
 
 static void
 check_state(const struct world *world, const struct domain *domain)
 {
-	must(WORLD2, (domain->state == DOMAIN_READY) == (domain->queue == &world->ready));
+	must(WORLD2, (domain->state == DOMAIN_READY) ==
+			     (domain->queue == (domain->paused ? &world->paused : &world->ready)));
 	must(WORLD2, domain->state != DOMAIN_STOPPED || !domain->queue);
 	must(GATE3, (domain->state == DOMAIN_QUEUED) ==
 			    (domain->callee && domain->queue == &domain->callee->callers));
@@ -81,6 +82,7 @@ world_check(struct world *world)
 	mint_check(&world->mint);
 	must(GATE2, !world->lost);
 	check_queue(&world->ready, DOMAIN_READY);
+	check_queue(&world->paused, DOMAIN_READY);
 	check_queue(&world->stalled, DOMAIN_WAITING);
 	for (uint32_t id = 0; id < world->places_count; id++) {
 		struct domain *domain = world->places[id].domain;

@@ -124,6 +124,7 @@ domain_make(struct world *world, const struct domain_above *above, const char *n
 	domain->world = world;
 	domain->state = DOMAIN_STOPPED;
 	domain->stop_when_dry = stop_when_dry;
+	domain->paused = above->parent && above->parent->paused;
 	memcpy(domain->name, name, strnlen(name, DOMAIN_NAME_BYTES - 1));
 	domain->wait_grant = GRANT_NONE;
 	tree_add(domain, above->parent);

@@ -127,6 +127,7 @@ void edge_submits(struct domain *domain, const struct device_request *request, i
 bool edge_dry(struct domain *domain, const struct line *line);
 void edge_ends(struct domain *domain);
 void edge_touches(struct world *world);
+void edge_ordered(struct edge *edge); /* somebody outside the world changed it */
 void edge_banks(struct edge *edge); /* did one above refuse? */
 void edge_asks_keeper(struct domain *domain, const struct key *keeper);
 void edge_holds(struct domain *domain, const struct domain *leaf);

@@ -477,6 +477,13 @@ edge_touches(struct world *world)
 }
 
 void
+edge_ordered(struct edge *edge)
+{
+	if (records(edge))
+		crossed(edge, "the run was told through its control to do something");
+}
+
+void
 edge_asks_keeper(struct domain *domain, const struct key *keeper)
 {
 	struct edge *edge = domain->world->edge;

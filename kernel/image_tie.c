@@ -512,6 +512,9 @@ put_ready(struct image_out *out)
 	for (const struct domain *at = out->world->ready.head; at; at = at->queue_next)
 		if (image_domain(out, at) != IMAGE_NOWHERE)
 			sink_u32(out->sink, at->mark);
+	for (const struct domain *at = out->world->paused.head; at; at = at->queue_next)
+		if (image_domain(out, at) != IMAGE_NOWHERE)
+			sink_u32(out->sink, at->mark);
 	for (uint32_t i = 0; i < out->domains_count; i++)
 		if (out->domains[i]->state != DOMAIN_READY &&
 			image_state(out, out->domains[i]) == DOMAIN_READY)

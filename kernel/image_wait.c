@@ -258,7 +258,7 @@ get_ready(struct image *image)
 
 		if (image->in.bad || !domain || domain->queue || domain->state != DOMAIN_READY)
 			return image_bad(image, "a ready queue that is not the ready domains");
-		queue_add(&image->world->ready, domain);
+		queue_ready(domain);
 	}
 	return 0;
 }

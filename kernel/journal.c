@@ -15,6 +15,7 @@ enum record { /* ORDER RECORDS: stored, append only */
 	RECORD_POKE, /* a wait that ended with nothing */
 	RECORD_END,
 	RECORD_STOP, /* asked to stop between two steps */
+	RECORD_ORDER, /* done between two steps by somebody outside */
 };
 
 /* --- requests in a journal: all that was asked, what was to be written as a hash ---- */
@@ -217,6 +218,13 @@ recorder_stop(struct recorder *recorder)
 }
 
 void
+recorder_order(struct recorder *recorder, const uint8_t *bytes, uint32_t count)
+{
+	record(recorder, RECORD_ORDER, 0);
+	sink_text(&recorder->sink, bytes, count);
+}
+
+void
 recorder_end(struct recorder *recorder)
 {
 	uint8_t hash[32];
@@ -234,10 +242,10 @@ struct entry {
 	uint64_t id;
 };
 
-/* Looks at the next record's beginning; false at the end, or where a journal
- * that was cut off breaks. */
+/* The next record's beginning; false at the end, or where a journal that was cut
+ * off breaks. */
 static bool
-peek(struct replayer *replayer, struct bytes_in *ret_in, struct entry *ret_entry)
+next_entry(const struct replayer *replayer, struct bytes_in *ret_in, struct entry *ret_entry)
 {
 	struct bytes_in in = replayer->in;
 
@@ -246,7 +254,13 @@ peek(struct replayer *replayer, struct bytes_in *ret_in, struct entry *ret_entry
 	ret_entry->where.steps = bytes_u64(&in);
 	ret_entry->id = bytes_u64(&in);
 	*ret_in = in;
-	if (in.bad || ret_entry->type == RECORD_END)
+	return !in.bad && ret_entry->type != RECORD_END;
+}
+
+static bool
+peek(struct replayer *replayer, struct bytes_in *ret_in, struct entry *ret_entry)
+{
+	if (!next_entry(replayer, ret_in, ret_entry))
 		replayer->ended = true;
 	return !replayer->ended && !replayer->diverged.text[0];
 }
@@ -325,6 +339,9 @@ say_entry(struct report *to, const struct entry *entry, struct bytes_in in)
 	case RECORD_END:
 		report_say(to, UINT64_MAX, "the end");
 		break;
+	case RECORD_ORDER:
+		report_say(to, UINT64_MAX, "an order of %u bytes through control", bytes_u32(&in));
+		break;
 	case RECORD_STOP:
 		report_say(to, UINT64_MAX, "a stop that was asked for");
 		break;
@@ -349,7 +366,7 @@ diverge(struct replayer *replayer, const struct bytes_in *in, const char *what,
 }
 
 static bool
-is_now(struct replayer *replayer, const struct entry *entry)
+is_now(const struct replayer *replayer, const struct entry *entry)
 {
 	const struct journal_where now = replayer->clock.now(replayer->clock.user);
 
@@ -561,6 +578,47 @@ replayer_stop(struct replayer *replayer)
 		return false;
 	replayer->in = in;
 	return true;
+}
+
+/* The next record, if it is an order and of now. */
+static bool
+order_now(const struct replayer *replayer, struct bytes_in *ret_in)
+{
+	struct entry entry;
+
+	return !replayer->frozen && !replayer->ended && !replayer->diverged.text[0] &&
+		next_entry(replayer, ret_in, &entry) && entry.type == RECORD_ORDER &&
+		is_now(replayer, &entry);
+}
+
+bool
+replayer_order(const struct replayer *replayer, const uint8_t **ret_bytes, uint32_t *ret_count)
+{
+	struct bytes_in in;
+	const uint8_t *bytes;
+	uint32_t count;
+
+	if (!order_now(replayer, &in))
+		return false;
+	bytes = bytes_text(&in, &count);
+	if (in.bad)
+		return false; /* a damaged one: whatever is asked next diverges at it */
+	*ret_bytes = bytes;
+	*ret_count = count;
+	return true;
+}
+
+void
+replayer_order_take(struct replayer *replayer)
+{
+	struct bytes_in in;
+	uint32_t count;
+
+	if (!order_now(replayer, &in))
+		return;
+	(void)bytes_text(&in, &count);
+	if (!in.bad)
+		replayer->in = in;
 }
 
 void

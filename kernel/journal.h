@@ -59,6 +59,9 @@ void recorder_begin(struct recorder *recorder, struct device *below, struct sink
 	const struct journal_clock *clock, const uint8_t from[32]);
 /* The run is asked to stop here, between two steps. */
 void recorder_stop(struct recorder *recorder);
+/* Something that changes the world was done between two steps: its bytes mean
+ * what the tools say. Recorded before it is done. */
+void recorder_order(struct recorder *recorder, const uint8_t *bytes, uint32_t count);
 void recorder_end(struct recorder *recorder); /* the last record, with a hash of all before */
 
 struct replayer {
@@ -83,6 +86,10 @@ int replayer_begin(struct replayer *replayer, struct heap *heap, const uint8_t *
 void replayer_done(struct replayer *replayer);
 /* Asked between steps: was the recorded run asked to stop exactly here? */
 bool replayer_stop(struct replayer *replayer);
+/* Asked between steps: was something ordered exactly here? The same one until it
+ * is taken. */
+bool replayer_order(const struct replayer *replayer, const uint8_t **ret_bytes, uint32_t *ret_count);
+void replayer_order_take(struct replayer *replayer);
 /* Asked between steps: is there nothing left to replay by? It diverged, went on
  * past the recorded end, or the journal was cut off here. */
 bool replayer_past(struct replayer *replayer);

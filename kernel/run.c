@@ -29,7 +29,7 @@ domain_ready(struct domain *domain)
 		return;
 	queue_drop(domain);
 	domain->state = DOMAIN_READY;
-	queue_add(&domain->world->ready, domain);
+	queue_ready(domain);
 }
 
 void
@@ -367,18 +367,20 @@ enum { TURN_MAX = 64 };
 
 /* The device is asked once for each turn of those that are ready: what they send
  * goes out together, and whoever is woken comes after them in any case. */
-static void
+static bool
 ask_device(struct world *world)
 {
 	uint64_t turn = 0;
+	bool any = false;
 
 	if (world->ready.head && world->steps < world->ask_at)
-		return;
+		return false;
 	while (world_take_completion(world, false))
-		;
+		any = true;
 	for (const struct domain *at = world->ready.head; at && turn < TURN_MAX; at = at->queue_next)
 		turn++;
 	world->ask_at = world->steps + turn;
+	return any;
 }
 
 enum domain_state
@@ -386,17 +388,80 @@ world_run(struct world *world, struct domain *domain, bool wait)
 {
 	while (!has_stopped(domain) && !is_poked(world)) {
 		wake_stalled(world);
-		ask_device(world);
+		/* A journal may have an order between what came and the next step. */
+		if (ask_device(world) && is_poked(world))
+			break;
 		if (world->ready.head)
 			world_step(world, world->ready.head);
 		else if (world->closing)
 			world_step_closing(world);
+		else if (world_is_paused(world))
+			break;
 		else if (!world->requests.in_flight)
 			stand_still(world, domain);
 		else if (!wait || !world_take_completion(world, true))
 			break;
 	}
 	return has_stopped(domain) ? DOMAIN_STOPPED : domain->state;
+}
+
+/* --- holding ---------------------------------------------------------------------- */
+
+bool
+world_is_paused(const struct world *world)
+{
+	return world->paused.head && !world->ready.head && !world->closing &&
+		!world->requests.in_flight;
+}
+
+static void
+pause_set(struct domain *domain, bool paused)
+{
+	for (struct domain *at = domain; at; at = domain_walk(at, domain))
+		at->paused = paused;
+}
+
+/* From one queue to the other, in the order they stand. */
+static void
+move_marked(struct queue *from, bool paused)
+{
+	struct domain *next;
+
+	for (struct domain *at = from->head; at; at = next) {
+		next = at->queue_next;
+		if (at->paused != paused)
+			continue;
+		queue_drop(at);
+		queue_ready(at);
+	}
+}
+
+void
+domain_pause(struct domain *domain)
+{
+	pause_set(domain, true);
+	move_marked(&domain->world->ready, true);
+}
+
+void
+domain_resume(struct domain *domain)
+{
+	pause_set(domain, false);
+	move_marked(&domain->world->paused, false);
+}
+
+void
+world_order(struct world *world)
+{
+	if (world->edge)
+		edge_ordered(world->edge);
+}
+
+void
+world_ordered(struct world *world)
+{
+	gate_settle(world);
+	world->ask_at = world->steps;
 }
 
 /* --- freezing ------------------------------------------------------------------- */

@@ -30,6 +30,14 @@ queue_add(struct queue *queue, struct domain *domain)
 }
 
 void
+queue_ready(struct domain *domain)
+{
+	struct world *world = domain->world;
+
+	queue_add(domain->paused ? &world->paused : &world->ready, domain);
+}
+
+void
 queue_drop(struct domain *domain)
 {
 	struct queue *queue = domain->queue;

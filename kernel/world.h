@@ -9,7 +9,7 @@
  *          kinds and imports are tables that caps/ hands in.
  *
  * WORLD1   same world + same completions = same bytes out.
- * WORLD2   a domain is in the ready queue iff it is READY.
+ * WORLD2   a domain is in the ready queue, or in that of the paused, iff it is READY.
  * WORLD3   what a domain used, guest and host, its line lost.
  * WORLD4   a request in flight has one owner that waits for it, or none.
  *
@@ -194,6 +194,7 @@ struct domain {
 	enum domain_state state;
 	struct stop stop;
 	bool stop_when_dry;
+	bool paused;         /* takes no step: somebody outside holds it, or one above it */
 	bool closed;         /* its bytes and keys are readable by nobody inside */
 	struct store *store;
 	uint32_t instance;   /* the program's */
@@ -434,6 +435,17 @@ int domain_slot(struct domain *domain, const struct key *key);
 /* Runs until the domain stops, or everything waits and `wait` is false, or the
  * world was poked. Returns the domain's state. */
 enum domain_state world_run(struct world *world, struct domain *domain, bool wait);
+
+/* The domain and all below it take no step until they are resumed; what they wait
+ * for still comes. What is made below a paused domain is paused. */
+void domain_pause(struct domain *domain);
+void domain_resume(struct domain *domain);
+/* Nothing can happen before one of the paused goes on: the host waits for that. */
+bool world_is_paused(const struct world *world);
+/* Between two steps somebody outside changes the world: before, and after, when
+ * those who lost somebody by it hear; the device is asked again before the next step. */
+void world_order(struct world *world);
+void world_ordered(struct world *world);
 
 /* Lines "NAME: what it waits for" of it and those below it, as many as fit; their
  * bytes. */

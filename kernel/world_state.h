@@ -53,6 +53,7 @@ struct world {
 	struct domain_place *places;
 	uint32_t places_count, places_room, places_free; /* UINT32_MAX: none free */
 	struct queue ready, stalled;
+	struct queue paused; /* READY, but for somebody outside */
 	const struct import_def **imports;
 	uint32_t imports_count;
 	bool closing, close_again; /* a cut's closing is under way; another cut came since */
@@ -69,6 +70,8 @@ enum { IMPORT_UNSERVED = UINT32_MAX };
 /* world.c */
 void queue_add(struct queue *queue, struct domain *domain);
 void queue_drop(struct domain *domain); /* from the one it is in, if any */
+/* READY already: into the queue that is for it. */
+void queue_ready(struct domain *domain);
 /* A free place is the domain's: id and generation are set. false: no memory. */
 bool world_place(struct world *world, struct domain *domain);
 void world_unplace(struct domain *domain);
