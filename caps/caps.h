@@ -66,7 +66,8 @@ struct caps_root {
 	uint64_t seed;        /* entropy without CAPS_REAL */
 };
 
-/* Names and specs are copied. -EEXIST: the name is taken; -EINVAL; -ENOMEM. */
+/* Names and specs are copied. -EEXIST: the name is taken, and not by a root that was
+ * cut, whose place it then takes; -EINVAL; -ENOMEM. At any time between two steps. */
 int caps_root_add(struct world *world, const struct caps_root *root, struct report *report,
 	struct key *ret_key);
 
@@ -80,6 +81,8 @@ struct caps_root_view {
 	enum kind_id kind;
 	uint32_t rights, flags, handle, number;
 	struct caps_counts counts;
+	bool cut;
+	uint64_t uses_left, bytes_left; /* UINT64_MAX: no limit */
 };
 
 /* In the order added; "/" (the synthetic root) is among them when a domain has
@@ -90,8 +93,11 @@ bool caps_root_at(struct world *world, uint32_t index, struct caps_root_view *re
  * those that images brought, when many go on from one image. */
 void caps_reseed(struct world *world, uint32_t first, uint64_t seed);
 
-/* A broker cut was made on this root: nothing derived from it delivers more. */
-void caps_root_cut(struct world *world, const char *name);
+/* A broker cut was made on this root: nothing derived from it delivers more, and
+ * who waits under it is told. How many those were. */
+uint32_t caps_root_cut(struct world *world, const char *name);
+/* So much may be done with all that comes from this root together. */
+void caps_root_limit(struct world *world, const char *name, const struct grant_limits *limits);
 
 /* --- WASI ----------------------------------------------------------------- */
 
@@ -125,9 +131,12 @@ struct wasi_config {
 int caps_wasi_setup(struct domain *domain, const struct wasi_config *config,
 	struct report *report);
 
-/* One more name in the synthetic root, at any time: the next open finds it. */
+/* One more name in the synthetic root, at any time: the next open finds it. A name
+ * whose key was cut means this one from then on, and so does a mount there. */
 int caps_wasi_name(struct domain *domain, const struct key *key, const char *path,
 	struct report *report);
+/* Would the domain find it? -EINVAL, words: it has no root, or the name is taken. */
+int caps_wasi_finds(struct domain *domain, const char *path, struct report *report);
 
 /* Whether this program calls keys by itself; then it is given what it needs to
  * have domains of its own, in its first slots: before caps_wasi_setup(). */

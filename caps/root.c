@@ -103,6 +103,21 @@ root_find_missing(struct caps_state *state, const char *name, uint32_t name_byte
 	return find(state, name, name_bytes, true);
 }
 
+/* Another spec for a root that was cut; false: no memory. */
+static bool
+spec_replace(struct caps_state *state, struct root *root, const char *spec)
+{
+	const uint64_t spec_bytes = strlen(spec) + 1;
+	char *copy = heap_take(state->heap, spec_bytes);
+
+	if (!copy)
+		return false;
+	memcpy(copy, spec, (size_t)spec_bytes);
+	heap_give(state->heap, root->spec, strlen(root->spec) + 1);
+	root->spec = copy;
+	return true;
+}
+
 static struct root *
 root_take(struct caps_state *state, const char *name, const char *spec)
 {
@@ -122,6 +137,23 @@ root_take(struct caps_state *state, const char *name, const char *spec)
 	memcpy(root->spec, spec, (size_t)spec_bytes);
 	memcpy(root->name, name, strlen(name) + 1);
 	state->roots_count++;
+	return root;
+}
+
+/* The place of a root of that name that was cut, all of it gone but its counts;
+ * or a new one. */
+static struct root *
+root_place(struct caps_state *state, const char *name, const char *spec)
+{
+	const int32_t found = root_find(state, name, (uint32_t)strlen(name));
+	struct root *root = found < 0 ? NULL : &state->roots[found];
+
+	if (!root)
+		return root_take(state, name, spec);
+	if (!spec_replace(state, root, spec))
+		return NULL;
+	opening_end(state, root->opening); /* its handle is given back */
+	grant_drop(world_grants(state->world), root->grant);
 	return root;
 }
 
@@ -155,6 +187,21 @@ kind_has_root(enum kind_id kind)
 	return kind_has_handle(kind) || kind == KIND_clock || kind == KIND_entropy;
 }
 
+static bool
+is_cut(struct caps_state *state, const struct root *root)
+{
+	return root->grant != GRANT_NONE &&
+		!grant_alive(world_grants(state->world), root->grant, root->grant_generation);
+}
+
+static bool
+taken(struct caps_state *state, const char *name, uint32_t name_bytes)
+{
+	const int32_t found = root_find(state, name, name_bytes);
+
+	return found >= 0 && !is_cut(state, &state->roots[found]);
+}
+
 static int
 root_check(struct caps_state *state, const struct caps_root *config, struct report *report)
 {
@@ -175,7 +222,7 @@ root_check(struct caps_state *state, const struct caps_root *config, struct repo
 			config->name, CAPS_SPEC_MAX);
 		return -EINVAL;
 	}
-	if (root_find(state, config->name, (uint32_t)name_bytes) >= 0) {
+	if (taken(state, config->name, (uint32_t)name_bytes)) {
 		report_say(report, UINT64_MAX, "two keys are named %s; give one another name (NAME=SPEC)",
 			config->name);
 		return -EEXIST;
@@ -212,6 +259,7 @@ caps_root_add(struct world *world, const struct caps_root *config, struct report
 	struct caps_state *state = caps_state(world);
 	struct grants *grants = world_grants(world);
 	const int error = state ? root_check(state, config, report) : -ENOMEM;
+	const int32_t before = error ? -1 : root_find(state, config->name, (uint32_t)strlen(config->name));
 	struct root *root;
 	uint32_t grant, opening;
 
@@ -221,13 +269,13 @@ caps_root_add(struct world *world, const struct caps_root *config, struct report
 	if (grant == GRANT_NONE)
 		return -ENOMEM;
 	opening = opening_new(state,
-		&(struct opening){.root = state->roots_count,
+		&(struct opening){.root = before < 0 ? state->roots_count : (uint32_t)before,
 			.kind = (uint8_t)config->kind,
 			.type = type_of_kind(config->kind),
 			.handle = config->handle},
 		NULL);
 	root = opening == UINT32_MAX ? NULL
-				     : root_take(state, config->name, config->spec ? config->spec : "");
+				     : root_place(state, config->name, config->spec ? config->spec : "");
 	if (!root) {
 		grant_cut(grants, grant);
 		return -ENOMEM;
@@ -299,18 +347,49 @@ caps_root_at(struct world *world, uint32_t index, struct caps_root_view *ret_vie
 		.handle = root->synthetic ? 0 : state->openings[root->opening].handle,
 		.number = root->number,
 		.counts = root->counts,
+		.uses_left = UINT64_MAX,
+		.bytes_left = UINT64_MAX,
 	};
+	if (root->synthetic || root->grant == GRANT_NONE)
+		return true;
+	ret_view->cut = is_cut(state, root);
+	if (!ret_view->cut) {
+		ret_view->uses_left = world_grants(world)->at[root->grant].uses_left;
+		ret_view->bytes_left = world_grants(world)->at[root->grant].bytes_left;
+	}
 	return true;
 }
 
-void
-caps_root_cut(struct world *world, const char *name)
+static struct root *
+root_named(struct caps_state *state, const char *name)
 {
-	struct caps_state *state = caps_state(world);
 	const int32_t index = state ? root_find(state, name, (uint32_t)strlen(name)) : -1;
 
-	if (index >= 0)
-		(void)world_cut(world, state->roots[index].grant);
+	return index < 0 || is_cut(state, &state->roots[index]) ? NULL : &state->roots[index];
+}
+
+uint32_t
+caps_root_cut(struct world *world, const char *name)
+{
+	const struct root *root = root_named(caps_state(world), name);
+
+	return root ? world_cut(world, root->grant) : 0;
+}
+
+void
+caps_root_limit(struct world *world, const char *name, const struct grant_limits *limits)
+{
+	const struct root *root = root_named(caps_state(world), name);
+	struct grant *grant = root ? &world_grants(world)->at[root->grant] : NULL;
+
+	if (!grant)
+		return;
+	grant->uses_left = limits->uses;
+	grant->bytes_left = limits->bytes;
+	grant->rate = grant->tokens = limits->rate;
+	grant->tokens_at = world_clock(world)->now;
+	grant->limited = limits->uses != UINT64_MAX || limits->bytes != UINT64_MAX ||
+		limits->rate != UINT64_MAX;
 }
 
 /* --- openings ---------------------------------------------------------------- */

@@ -135,6 +135,42 @@ name_add(struct wasi *wasi, const char *path, uint32_t path_bytes, const struct 
 	return 0;
 }
 
+static bool
+is_cut(const struct wasi *wasi, int32_t slot)
+{
+	const struct key *key = &wasi->domain->slots[slot];
+
+	return slot != WASI_NO_SLOT && !key_is_void(key) &&
+		!key_alive(world_grants(wasi->domain->world), key);
+}
+
+/* A name whose key was cut, and mounts there, mean another key from now on. False:
+ * there is none such. */
+static bool
+name_renew(struct wasi *wasi, const char *path, uint32_t path_bytes, const struct key *key)
+{
+	const struct wasi_name *name = name_at(wasi, path, path_bytes);
+	char normal[WASI_PATH_MAX], text[WASI_PATH_MAX];
+	uint32_t bytes;
+
+	if (!name)
+		return false;
+	wasi->domain->slots[name->slot] = *key;
+	for (uint32_t i = 0; i < wasi->fds_count; i++) {
+		const struct wasi_fd *fd = &wasi->fds[i];
+
+		if (!fd->preopen || fd->what != FD_DIRECTORY || fd->name_bytes >= sizeof text ||
+			key->kind != KIND_directory || !is_cut(wasi, fd->slot))
+			continue;
+		memcpy(text, fd->name, fd->name_bytes);
+		text[fd->name_bytes] = 0;
+		if (path_normal(text, normal, &bytes) && bytes == path_bytes &&
+			!memcmp(normal, path, bytes))
+			wasi->domain->slots[fd->slot] = *key;
+	}
+	return true;
+}
+
 static int
 name_check(struct wasi *wasi, const char *path, const struct key *key, char *normal,
 	uint32_t *ret_bytes, struct report *report)
@@ -148,7 +184,7 @@ name_check(struct wasi *wasi, const char *path, const struct key *key, char *nor
 		report_say(report, UINT64_MAX, "only a directory can be mounted at %.120s", path);
 		return -EINVAL;
 	}
-	if (name_at(wasi, normal, *ret_bytes)) {
+	if (name_at(wasi, normal, *ret_bytes) && !is_cut(wasi, name_at(wasi, normal, *ret_bytes)->slot)) {
 		report_say(report, UINT64_MAX, "two keys have the guest's path %.120s", path);
 		return -EINVAL;
 	}
@@ -164,11 +200,37 @@ caps_wasi_name(struct domain *domain, const struct key *key, const char *path,
 	uint32_t bytes;
 	int error = name_check(wasi, path, key, normal, &bytes, report);
 
-	if (!error)
+	if (!error && !name_renew(wasi, normal, bytes, key))
 		error = name_add(wasi, normal, bytes, key);
 	if (error == -ENOSPC)
 		(void)setup_no_space(report, "names");
 	return error;
+}
+
+static bool
+has_root(const struct wasi *wasi)
+{
+	for (uint32_t i = 0; i < wasi->fds_count; i++)
+		if (wasi->fds[i].preopen && wasi->fds[i].what == FD_SYNTHETIC)
+			return true;
+	return false;
+}
+
+int
+caps_wasi_finds(struct domain *domain, const char *path, struct report *report)
+{
+	struct wasi *wasi = wasi_of(domain);
+	const struct key any = {.kind = KIND_directory};
+	char normal[WASI_PATH_MAX];
+	uint32_t bytes;
+	const int error = name_check(wasi, path, &any, normal, &bytes, report);
+
+	if (error || name_at(wasi, normal, bytes) || (bytes && has_root(wasi)))
+		return error;
+	report_say(report, UINT64_MAX, "%s", bytes
+		? "it has no / in which its keys are found by their names (--no-root, or / is a mount)"
+		: "nothing can be mounted at / while it runs");
+	return -EINVAL;
 }
 
 /* --- descriptors -------------------------------------------------------------------- */
