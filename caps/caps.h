@@ -135,6 +135,8 @@ int caps_wasi_setup(struct domain *domain, const struct wasi_config *config,
  * whose key was cut means this one from then on, and so does a mount there. */
 int caps_wasi_name(struct domain *domain, const struct key *key, const char *path,
 	struct report *report);
+/* Has it descriptors? Else a key is of use to it only in a slot. */
+bool caps_wasi_is_set(const struct domain *domain);
 /* Would the domain find it? -EINVAL, words: it has no root, or the name is taken. */
 int caps_wasi_finds(struct domain *domain, const char *path, struct report *report);
 

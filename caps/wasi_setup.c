@@ -216,6 +216,14 @@ has_root(const struct wasi *wasi)
 	return false;
 }
 
+bool
+caps_wasi_is_set(const struct domain *domain)
+{
+	const struct wasi *wasi = wasi_of(domain);
+
+	return wasi && wasi->fds_count;
+}
+
 int
 caps_wasi_finds(struct domain *domain, const char *path, struct report *report)
 {

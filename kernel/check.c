@@ -33,7 +33,8 @@ static bool
 is_parked(const struct domain *domain)
 {
 	return domain->queue && domain->queue != &domain->world->ready &&
-		domain->queue != &domain->world->paused && domain->queue != &domain->world->stalled && domain->state != DOMAIN_QUEUED;
+		domain->queue != &domain->world->paused &&
+		domain->queue != &domain->world->stalled && domain->state != DOMAIN_QUEUED;
 }
 
 static void

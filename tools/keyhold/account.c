@@ -4,47 +4,17 @@
  * Names are stable; a new one may be added, none changes its meaning while
  * "v" is 1. docs/report.md has each. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/keyhold/json.h"
 #include "tools/keyhold/launch.h"
 #include "tools/keyhold/say.h"
-
-/* JSON is UTF-8; bytes that are none become '?'. */
-static json_t *
-text_json(const char *text, size_t bytes)
-{
-	json_t *json = json_stringn(text, bytes);
-	char *safe;
-
-	if (json)
-		return json;
-	safe = malloc(bytes + 1);
-	for (size_t i = 0; safe && i < bytes; i++)
-		safe[i] = (unsigned char)text[i] >= 0x80 ? '?' : text[i];
-	json = safe ? json_stringn(safe, bytes) : NULL;
-	free(safe);
-	return json;
-}
 
 static json_t *
 record_text_json(const struct record_text *text)
 {
-	return text_json(text->text, text->bytes);
-}
-
-/* JSON's numbers are signed here. */
-static json_t *
-count_json(uint64_t count)
-{
-	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
-}
-
-static json_t *
-limit_json(uint64_t limit)
-{
-	return limit == UINT64_MAX ? json_null() : count_json(limit);
+	return json_text(text->text, text->bytes);
 }
 
 static json_t *
@@ -58,10 +28,10 @@ keys_json(const struct launch *launch)
 
 		json_object_set_new(json, "name", record_text_json(&key->name));
 		json_object_set_new(json, "spec", record_text_json(&key->spec));
-		json_object_set_new(json, "read", count_json(key->counts.read));
-		json_object_set_new(json, "written", count_json(key->counts.written));
-		json_object_set_new(json, "denied", count_json(key->counts.denied));
-		json_object_set_new(json, "missing", count_json(key->counts.missing));
+		json_object_set_new(json, "read", json_count(key->counts.read));
+		json_object_set_new(json, "written", json_count(key->counts.written));
+		json_object_set_new(json, "denied", json_count(key->counts.denied));
+		json_object_set_new(json, "missing", json_count(key->counts.missing));
 		json_array_append_new(keys, json);
 	}
 	return keys;
@@ -102,7 +72,7 @@ where_json(const struct launch *launch)
 		return json_null();
 	}
 	where = json_object();
-	json_object_set_new(where, "module", text_json(launch->program, strlen(launch->program)));
+	json_object_set_new(where, "module", json_text(launch->program, strlen(launch->program)));
 	json_object_set_new(where, "func", record_text_json(&record->frames[0].func));
 	json_object_set_new(where, "offset", json_integer(record->frames[0].offset));
 	json_object_set_new(where, "depth", json_integer(record->depth));
@@ -124,7 +94,7 @@ whys_json(const struct record *record)
 		json_object_set_new(json, "why", record_text_json(&why->why));
 		json_object_set_new(json, "saw", record_text_json(&why->saw));
 		json_object_set_new(json, "allow", record_text_json(&why->allow));
-		json_object_set_new(json, "count", count_json(why->count));
+		json_object_set_new(json, "count", json_count(why->count));
 		json_object_set_new(json, "missing", json_boolean(why->missing));
 		json_array_append_new(whys, json);
 	}
@@ -156,9 +126,9 @@ image_json(const struct launch *launch)
 		return json_null();
 	json = json_object();
 	json_object_set_new(json, "when", json_string(start_when_text(record->image_when)));
-	json_object_set_new(json, "file", text_json(launch->images[record->image_when].name,
+	json_object_set_new(json, "file", json_text(launch->images[record->image_when].name,
 		strlen(launch->images[record->image_when].name)));
-	json_object_set_new(json, "bytes", count_json(record->image_bytes));
+	json_object_set_new(json, "bytes", json_count(record->image_bytes));
 	json_object_set_new(json, "written", json_boolean(record->image == IMAGE_WRITTEN));
 	return json;
 }
@@ -172,7 +142,7 @@ mode_json(const struct record *record, enum kind_id kind)
 		const char *value = memchr(spec->text, ':', spec->bytes);
 
 		if (record->keys[i].kind == (uint32_t)kind && value)
-			return text_json(value + 1, (size_t)(spec->text + spec->bytes - value - 1));
+			return json_text(value + 1, (size_t)(spec->text + spec->bytes - value - 1));
 	}
 	return json_null();
 }
@@ -189,15 +159,15 @@ report_json(const struct launch *launch, int status)
 	json_object_set_new(report, "code",
 		json_integer(launch->record && record->end == RECORD_EXIT ? (json_int_t)record->code
 									  : (json_int_t)status));
-	json_object_set_new(gas, "guest", count_json(record->gas_guest));
-	json_object_set_new(gas, "host", count_json(record->gas_host));
-	json_object_set_new(gas, "left", limit_json(record->gas_left));
-	json_object_set_new(gas, "need", count_json(record->end == RECORD_GAS ? record->need : 0));
+	json_object_set_new(gas, "guest", json_count(record->gas_guest));
+	json_object_set_new(gas, "host", json_count(record->gas_host));
+	json_object_set_new(gas, "left", json_limit(record->gas_left));
+	json_object_set_new(gas, "need", json_count(record->end == RECORD_GAS ? record->need : 0));
 	json_object_set_new(report, "gas", gas);
-	json_object_set_new(run, "gas", count_json(record->gas_run));
+	json_object_set_new(run, "gas", json_count(record->gas_run));
 	json_object_set_new(report, "run", run);
-	json_object_set_new(report, "storage_peak", count_json(record->storage_peak));
-	json_object_set_new(report, "storage_limit", limit_json(record->storage_limit));
+	json_object_set_new(report, "storage_peak", json_count(record->storage_peak));
+	json_object_set_new(report, "storage_limit", json_limit(record->storage_limit));
 	json_object_set_new(report, "keys", keys_json(launch));
 	json_object_set_new(report, "walls", walls_json(launch));
 	json_object_set_new(report, "where", where_json(launch));

@@ -266,6 +266,29 @@ again_poked(struct worker *worker)
 }
 
 bool
+again_order(struct worker *worker, const uint8_t **ret_bytes, uint32_t *ret_count)
+{
+	(void)worker;
+	return !again.alone && replayer_order(&again.replayer, ret_bytes, ret_count);
+}
+
+void
+again_order_take(struct worker *worker)
+{
+	(void)worker;
+	replayer_order_take(&again.replayer);
+}
+
+void
+again_stuck(struct worker *worker)
+{
+	struct device_completion completion;
+
+	(void)worker;
+	(void)again.replayer.device.reap(&again.replayer.device, true, &completion);
+}
+
+bool
 again_freeze(struct worker *worker)
 {
 	again_stopped(worker);

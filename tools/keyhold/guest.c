@@ -11,6 +11,7 @@
 #include "caps/caps.h"
 #include "drivers/broker/broker.h"
 #include "kernel/image.h"
+#include "tools/keyhold/obey.h"
 #include "tools/keyhold/pen.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/tape.h"
@@ -365,10 +366,8 @@ tell_log(struct worker *worker)
 /* --- steps --------------------------------------------------------------------------- */
 
 static bool
-poked(void *user)
+told_to_stop(struct worker *worker)
 {
-	struct worker *worker = user;
-
 	tell_log(worker);
 	worker->pokes |= client_poked(worker->client);
 	if (worker->start.flags & START_REPLAY)
@@ -376,6 +375,14 @@ poked(void *user)
 	if (worker->pokes)
 		tape_stop(worker);
 	return worker->pokes != 0 || until_reached(worker);
+}
+
+static bool
+poked(void *user)
+{
+	struct worker *worker = user;
+
+	return obey_due(worker) || told_to_stop(worker);
 }
 
 /* Until it stops by itself (true) or we are asked to stop it. */
@@ -396,8 +403,11 @@ run(struct worker *worker)
 				return true;
 			domain_start(worker->domain); /* nobody drives it but us: go on */
 		}
-		if (poked(worker))
+		obey(worker);
+		if (told_to_stop(worker))
 			return false;
+		if (world_is_paused(worker->world))
+			obey_wait(worker);
 	}
 }
 
@@ -455,7 +465,8 @@ device_below(struct worker *worker)
 		return again_open(worker);
 	if (worker->start.record_to != START_NO_STREAM)
 		return tape_open(worker);
-	return client_device(worker->client);
+	/* Images are written while the world has requests in flight. */
+	return worker->start.flags & START_CONTROL ? pen_device(worker) : client_device(worker->client);
 }
 
 static struct device *

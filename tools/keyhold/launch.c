@@ -13,6 +13,7 @@
 
 #include "drivers/wire.h"
 #include "tools/keyhold/commands.h"
+#include "tools/keyhold/control.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/units.h"
 
@@ -331,7 +332,13 @@ open_files(struct launch *launch)
 			r = EXIT_NO_FILE;
 		}
 	}
-	return r ? r : keys_open(launch);
+	if (!r)
+		r = keys_open(launch);
+	if (!r && options_has(launch->options, OPTION_CONTROL)) {
+		launch->start.flags |= START_CONTROL;
+		r = control_open(launch, options_value(launch->options, OPTION_CONTROL));
+	}
+	return r;
 }
 
 /* --- the worker ---------------------------------------------------------------- */
@@ -469,6 +476,26 @@ on_signal(void *arg)
 	ask(launch, POKE_END | (launch->images[WHEN_SIGNAL].fd >= 0 ? POKE_KEEP : 0));
 }
 
+void
+launch_end(struct launch *launch)
+{
+	launch->ended = true;
+	ask(launch, POKE_END | (launch->images[WHEN_SIGNAL].fd >= 0 ? POKE_KEEP : 0));
+}
+
+static void
+on_obeyed(void *user, const uint8_t *bytes, size_t count)
+{
+	control_obeyed(((struct launch *)user)->control, bytes, count);
+}
+
+static void
+on_refused(void *user, uint32_t grant, enum device_op op, const char *path, size_t path_bytes,
+	enum device_error error)
+{
+	control_refused(((struct launch *)user)->control, grant, op, path, path_bytes, error);
+}
+
 static void
 on_log(void *user, enum broker_log_level level, const char *text, size_t bytes)
 {
@@ -506,7 +533,9 @@ watch_signals(struct launch *launch)
 static int
 serve(struct launch *launch)
 {
-	const struct broker_hooks hooks = {.user = launch, .log = on_log};
+	const struct broker_hooks hooks = {.user = launch, .log = on_log,
+		.obeyed = launch->control ? on_obeyed : NULL,
+		.refused = launch->control ? on_refused : NULL};
 
 	for (;;) {
 		const int r = broker_serve(launch->broker, &hooks, &launch->outcome);
@@ -518,7 +547,7 @@ serve(struct launch *launch)
 		if (launch->outcome.end != BROKER_TIMED_OUT)
 			return 0;
 		broker_deadline(launch->broker, 0);
-		if (launch->timed_out || launch->signal) {
+		if (launch->timed_out || launch->signal || launch->ended) {
 			broker_kill(launch->broker); /* it had its grace */
 		} else {
 			launch->timed_out = true;
@@ -596,12 +625,15 @@ begin(struct launch *launch)
 	launch->other_fd = -1;
 	if (watch_signals(launch))
 		return fault("signals cannot be watched", &launch->report);
+	if (launch->control && control_begin(launch->control))
+		return fault("no memory for --control", &launch->report);
 	return spawn(launch);
 }
 
 static void
 launch_done(struct launch *launch)
 {
+	control_close(launch->control);
 	keys_done(launch);
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		new_file_done(&launch->images[i]);
@@ -651,6 +683,8 @@ run(struct launch *launch)
 		broker_deadline(launch->broker, now_ns() + launch->timeout_ns);
 	begun_ns = now_ns();
 	r = serve(launch);
+	control_close(launch->control);
+	launch->control = NULL;
 	if (r)
 		return r;
 	launch->run_ns = now_ns() - begun_ns;

@@ -8,6 +8,7 @@
  *   taping.c    --record and replay: what is round a journal
  *   verdict.c   the outcome in words, and the exit status
  *   account.c   the outcome as JSON (--report)
+ *   control.c   --control: what is told to it while it runs
  *
  * Callers  run.c, inspect.c.
  * Errors   an exit status; the words have been said. */
@@ -22,6 +23,8 @@
 #include "tools/keyhold/hostkey.h"
 #include "tools/keyhold/options.h"
 #include "tools/keyhold/start.h"
+
+struct control;
 
 enum { KEYS_MAX = 128 };
 
@@ -46,6 +49,7 @@ struct launch {
 	uint64_t run_ns;     /* how long its worker lived */
 	struct broker *broker;
 	int signals_fd;
+	struct control *control; /* NULL: nobody may */
 
 	/* What happened. */
 	struct broker_outcome outcome;
@@ -53,6 +57,7 @@ struct launch {
 	struct record *record; /* NULL: it told nothing that could be read */
 	int signal;            /* that we were sent; 0: none */
 	bool timed_out;
+	bool ended;            /* through control */
 	struct record *then;     /* replay: what the recorded run came to; NULL: not known */
 	uint8_t *then_bytes;
 	uint32_t then_flags;     /* enum recording_tail_flag */
@@ -62,6 +67,9 @@ struct launch {
 
 /* `flags` are enum start_flag of the caller's choice; rest[0] is the file. */
 int launch(const struct options *options, uint32_t flags);
+
+/* It is to stop and to tell how far it came, as if by a signal. */
+void launch_end(struct launch *launch);
 
 /* template.c: what came of making one; the exit status. */
 int template_verdict(const struct launch *launch, int status);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tools/keyhold/commands.h"
+#include "tools/keyhold/remote.h"
 #include "tools/keyhold/say.h"
 
 #ifndef KEYHOLD_VERSION
@@ -94,6 +95,20 @@ dispatch(enum command command, int argc, char **argv)
 		return command_replay(argc, argv);
 	case COMMAND_INSPECT:
 		return command_inspect(argc, argv);
+	case COMMAND_PS:
+	case COMMAND_TREE:
+	case COMMAND_TOP:
+	case COMMAND_KEYS:
+	case COMMAND_GRANT:
+	case COMMAND_REVOKE:
+	case COMMAND_LIMIT:
+	case COMMAND_FREEZE:
+	case COMMAND_THAW:
+	case COMMAND_SNAPSHOT:
+	case COMMAND_RESTORE:
+	case COMMAND_END:
+	case COMMAND_WHY:
+		return command_remote(command, argc, argv);
 	case COMMAND_DOCTOR:
 		return command_doctor(argc, argv);
 	case COMMAND_COMPLETION:

@@ -7,6 +7,9 @@
 
 #define IN(NAME) (1u << COMMAND_##NAME)
 #define IN_RUNS  (IN(RUN) | IN(RESUME) | IN(TEMPLATE) | IN(EXEC))
+#define IN_REMOTE \
+	(IN(PS) | IN(TREE) | IN(TOP) | IN(KEYS) | IN(GRANT) | IN(REVOKE) | IN(LIMIT) | IN(FREEZE) | \
+		IN(THAW) | IN(SNAPSHOT) | IN(RESTORE) | IN(END) | IN(WHY))
 #define IN_ALL   ((1u << COMMAND_COUNT) - 1)
 #define MANY     OPTION_MANY
 #define ALIAS    OPTION_ALIAS

@@ -20,9 +20,9 @@ stash_is_full(void)
 	return pens.stash_count == STASH_MAX;
 }
 
-/* Waits for our own request. */
+/* Waits for our own request; its data goes to `to`, if it is one that reads. */
 static int64_t
-await(struct worker *worker, uint64_t id)
+await(struct worker *worker, uint64_t id, uint8_t *to)
 {
 	struct device *device = client_device(worker->client);
 	struct device_completion completion;
@@ -33,6 +33,8 @@ await(struct worker *worker, uint64_t id)
 			continue;
 		}
 		if (completion.id == id) {
+			if (to && completion.data_bytes)
+				memcpy(to, completion.data, completion.data_bytes);
 			device->done(device, id);
 			return completion.result;
 		}
@@ -55,7 +57,7 @@ write_piece(struct pen *pen, const uint8_t *data, uint64_t bytes, uint64_t *ret_
 
 	if (device->submit(device, &request))
 		return 0;
-	n = await(pen->worker, request.id);
+	n = await(pen->worker, request.id, NULL);
 	if (n <= 0) {
 		pen->error = n ? (int)-n : DEVICE_EIO;
 		return -EIO;
@@ -122,6 +124,36 @@ pen_flush(struct pen *pen)
 		return -EIO;
 	}
 	return 0;
+}
+
+int
+pen_read(struct worker *worker, uint32_t handle, uint8_t *to, uint64_t bytes)
+{
+	struct device *device = client_device(worker->client);
+
+	while (bytes) {
+		const struct device_request request = {.id = ++pens.id, .op = DEVICE_READ,
+			.handle = handle, .offset = DEVICE_STREAM,
+			.bytes = bytes < PEN_PIECE ? (uint32_t)bytes : PEN_PIECE};
+		const int64_t n = device->submit(device, &request) ? 0 : await(worker, request.id, to);
+
+		if (n <= 0 || (uint64_t)n > bytes)
+			return -EIO;
+		to += n;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
+void
+pen_close(struct worker *worker, uint32_t handle)
+{
+	struct device *device = client_device(worker->client);
+	const struct device_request request = {
+		.id = ++pens.id, .op = DEVICE_CLOSE, .handle = handle};
+
+	if (!device->submit(device, &request))
+		(void)await(worker, request.id, NULL);
 }
 
 /* --- the device the world sees while a pen may write ------------------------------- */

@@ -4,7 +4,7 @@
  * Owns     bytes not yet written; completions of others that came meanwhile.
  * Does     collects, and writes to a stream of the broker's in large pieces, each
  *          waited for.
- * Callers  guest.c (images), tape.c (the journal), again.c (output).
+ * Callers  guest.c (images), tape.c (the journal), again.c (output), obey.c.
  *
  *   world -> recorder -> pens' device -> the client's device
  *                 |           ^  stash: what came while a piece was written
@@ -36,6 +36,10 @@ enum { PEN_PIECE = DEVICE_PIECE_BYTES, PEN_JOURNAL_BYTES = 16 << 20 };
 /* `buffer` has `room` bytes, at least PEN_PIECE. */
 void pen_init(struct pen *pen, struct worker *worker, uint32_t handle, uint8_t *buffer, uint64_t room);
 int pen_flush(struct pen *pen); /* all of it: 0 or -EIO */
+/* Reads exactly so much from a stream of the broker's: 0; -EIO, also at its end. */
+int pen_read(struct worker *worker, uint32_t handle, uint8_t *to, uint64_t bytes);
+/* Gives such a stream back, past the world, which never knew of it. */
+void pen_close(struct worker *worker, uint32_t handle);
 
 /* The client's device, but completions that came while a pen wrote are kept and
  * given first. One a worker. */

@@ -46,6 +46,14 @@ tape_stop(struct worker *worker)
 }
 
 void
+tape_order(struct worker *worker, const uint8_t *bytes, uint32_t count)
+{
+	(void)worker;
+	if (tape.open && !tape.stopped)
+		recorder_order(&tape.recorder, bytes, count);
+}
+
+void
 tape_close(struct worker *worker)
 {
 	struct record *record = &worker->record;

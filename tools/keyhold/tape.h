@@ -18,6 +18,8 @@
 /* The device that the world is to see, the journal begun. */
 struct device *tape_open(struct worker *worker);
 void tape_stop(struct worker *worker); /* it is asked to stop here, between two steps */
+/* It is told to do this here, between two steps. */
+void tape_order(struct worker *worker, const uint8_t *bytes, uint32_t count);
 void tape_close(struct worker *worker);
 
 /* Behind the walls: reads the recording, which takes the place of `start` and
@@ -25,6 +27,11 @@ void tape_close(struct worker *worker);
 void again_read(struct worker *worker);
 struct device *again_open(struct worker *worker);
 bool again_poked(struct worker *worker);  /* between steps: stop now? */
+/* Between steps: was it told to do something here? The same until it is taken. */
+bool again_order(struct worker *worker, const uint8_t **ret_bytes, uint32_t *ret_count);
+void again_order_take(struct worker *worker);
+/* All are paused, and nothing in the journal sends one on. */
+void again_stuck(struct worker *worker);
 /* Between runs: as many steps or as much gas as --until leaves. */
 void again_begin(struct worker *worker);
 void again_stopped(struct worker *worker); /* it stopped by itself */

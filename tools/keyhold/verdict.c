@@ -218,7 +218,10 @@ say_asked(const struct launch *launch)
 		say("%s was stopped: --timeout %s passed", launch->program,
 			units_say_duration(launch->timeout_ns, text));
 	else if (launch->record->image == IMAGE_WRITTEN)
-		say("%s was stopped by %s", launch->program, strsignal(launch->signal));
+		say("%s was stopped by %s", launch->program,
+			launch->signal ? strsignal(launch->signal) : "its control");
+	else if (launch->ended)
+		say("%s was ended through its control", launch->program);
 	else
 		return; /* who sent the signal knows */
 	verdict_where(launch->record);
