@@ -54,7 +54,7 @@ struct fact {
 	uint8_t coerce, use, kind; /* kind: of the node */
 	bool unsigned_op;
 	uint32_t index;
-	struct instance *instance, *second;
+	struct instance *instance, *second, *shown; /* shown: how print says it */
 	struct instance **fold; /* one for each field */
 	struct node *value;
 };

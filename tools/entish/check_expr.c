@@ -243,7 +243,7 @@ check_binary(struct checker *c, struct node *node)
 	if (type->kind == TYPE_FLOAT && (node->op == T_ADD || node->op == T_SUB || node->op == T_MUL ||
 						node->op == T_DIV))
 		return type;
-	if (type->kind == TYPE_ADDR && node->op != T_MOD)
+	if (type->kind == TYPE_ADDR)
 		return type;
 	if (node->op == T_ADD && type->kind == TYPE_TEXT)
 		return by_prelude(c, node, "text_add", type, type);

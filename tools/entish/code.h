@@ -25,9 +25,7 @@ enum { /* the memory of a program; prelude.et has the same numbers      ORDER CE
 	CELL_REFS = 152,  /* which arguments are references, a bit each */
 	CELL_COUNT = 160, /* of arguments */
 	CELL_RESULT = 168,
-	CELL_RESULT_REF = 176,
 	CELL_KEYS = 184,  /* how many; then slots and names */
-	CELL_LINE = 192,
 	CELL_ARGS = 256,  /* 32 words */
 	CELL_KEY_AT = 512, /* 8 times slot and name */
 	STACK_AT = 2048,

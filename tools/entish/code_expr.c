@@ -500,7 +500,7 @@ call(struct coder *c, struct node *node)
 				op_call(c, c->check->space);
 			}
 			code_arg(c, e);
-			op_call(c, code_fact(c, e)->second);
+			op_call(c, code_fact(c, e)->shown);
 		}
 		op_call(c, fact->instance);
 		return;
@@ -580,7 +580,7 @@ sandbox(struct coder *c, struct node *node)
 	cell_number(c, CELL_REFS, refs);
 	cell_number(c, CELL_COUNT, count);
 	cell_number(c, CELL_KEYS, keys);
-	cell_number(c, CELL_RESULT_REF, code_refs(callee->result));
+	cell_number(c, CELL_RESULT, 0);
 	for (uint32_t i = 0; i < count + n; i++)
 		code_temp_free(c, locals[i], type_wasm(types[i]));
 	op_i32(c, code_static(c, callee->def->name, strlen(callee->def->name)));

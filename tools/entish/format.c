@@ -139,6 +139,7 @@ format_tokens(const struct tokens *tokens, const struct source_file *file, struc
 	const struct token *a = NULL, *before = NULL;
 	uint32_t from = 0;
 
+	p.columns[0] = column_at(&p, tokens->at[0].at - file->base);
 	for (uint32_t i = 0; i < tokens->count; i++) {
 		const struct token *t = &tokens->at[i];
 		const uint32_t at = t->at - file->base;

@@ -271,6 +271,10 @@ read_indent(struct lexer *l)
 		columns += *l->at == '\t' ? 4 - columns % 4 : 1;
 	if (l->at == l->end || *l->at == '\n' || *l->at == '#' || (*l->at == '\r' && l->at[1] == '\n'))
 		return; /* an empty line says nothing */
+	if (!l->out.count) { /* a whole program may stand further to the right */
+		l->indents[0] = columns;
+		return;
+	}
 	if (columns > l->indents[l->indents_count - 1]) {
 		if (l->indents_count == INDENTS_MAX) {
 			source_complain(l->sources, place_of(l, l->at), "put the inner part into a function",
@@ -281,7 +285,7 @@ read_indent(struct lexer *l)
 		push(l, T_INDENT, l->at, l->at);
 		return;
 	}
-	while (columns < l->indents[l->indents_count - 1]) {
+	while (columns < l->indents[l->indents_count - 1] && l->indents_count > 1) {
 		l->indents_count--;
 		push(l, T_DEDENT, l->at, l->at);
 	}
