@@ -186,19 +186,23 @@ static enum order_end
 transfer(struct invocation *inv, bool take)
 {
 	const uint64_t at = inv->in.words[0], bytes = inv->in.words[1];
-	uint8_t *memory = gate_mem(inv, inv->in.words[2], bytes);
-	uint64_t *done = &inv->domain->progress, piece;
+	uint64_t *done = &inv->domain->progress, piece, end;
 	struct segment *segment;
 	const enum rc rc = part_named(inv, bytes, &segment);
+	uint8_t *memory;
 
-	if (rc != RC_OK || !memory || *done > bytes)
+	if (rc != RC_OK || !add_fits(&end, inv->in.words[2], bytes) || !gate_mem(inv, end, 0) ||
+		*done > bytes)
 		return gate_rc(inv, rc != RC_OK ? rc : RC_BAD_WORD);
 	piece = min_u64(SEGMENT_PIECE, bytes - *done);
 	if (!gate_charge(inv, price_copy(*done + piece)))
 		return ORDER_DRY_GAS;
+	memory = gate_mem(inv, inv->in.words[2] + *done, piece);
+	if (!memory)
+		return gate_rc(inv, RC_BAD_WORD);
 	if (take)
-		segment_get(segment, at + *done, memory + *done, piece);
-	else if (!segment_put(inv->world, segment, at + *done, memory + *done, piece))
+		segment_get(segment, at + *done, memory, piece);
+	else if (!segment_put(inv->world, segment, at + *done, memory, piece))
 		return gate_rc(inv, RC_NO_SPACE);
 	*done += piece;
 	return *done == bytes ? gate_rc(inv, RC_OK) : ORDER_AGAIN;

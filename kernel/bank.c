@@ -162,26 +162,10 @@ bank_done(struct bank *bank)
 }
 
 void
-bank_watch(struct bank *bank, uint32_t *counter)
+bank_watch(struct bank *bank, struct bank_watch *watch)
 {
-	bank->root->watches += (counter != NULL) - (bank->watch != NULL);
-	bank->watch = counter;
-}
-
-/* Is it one above a watched bank that has not so much? */
-static void
-count_refusal(struct bank *bank, uint64_t bytes)
-{
-	if (!bank->root->watches)
-		return;
-	point_at(bank->root); /* now all know what they have used */
-	while (!bank->watch) {
-		if (own_room(bank) < bytes || !bank->superior)
-			return;
-		bank = bank->superior;
-	}
-	if (own_room(bank) >= bytes)
-		++*bank->watch;
+	bank->root->watches += (watch != NULL) - (bank->watch != NULL);
+	bank->watch = watch;
 }
 
 static uint64_t
@@ -191,14 +175,32 @@ room_of(struct bank *bank)
 	return min_u64(own_room(bank), above_room(bank));
 }
 
+/* How much of so many bytes it and all above it have; perhaps more than that. */
+static uint64_t
+room_for(struct bank *bank, uint64_t bytes)
+{
+	uint64_t room = UINT64_MAX, above = UINT64_MAX;
+	const struct bank *at = bank;
+
+	if (!bank->root->watches)
+		return room_of(bank);
+	point_at(bank->root); /* now all know what they have used */
+	for (; at && !at->watch; at = at->superior)
+		room = min_u64(room, own_room(at));
+	if (!at)
+		return room;
+	room = min_u64(room, own_room(at));
+	if (bytes < UINT64_MAX && bytes > room)
+		return room;
+	for (const struct bank *up = at->superior; up; up = up->superior)
+		above = min_u64(above, own_room(up));
+	return min_u64(room, at->watch->above(at->watch, above, min_u64(bytes, room)));
+}
+
 uint64_t
 bank_room(struct bank *bank)
 {
-	const uint64_t room = room_of(bank);
-
-	if (room < UINT64_MAX)
-		count_refusal(bank, room + 1);
-	return room;
+	return room_for(bank, UINT64_MAX);
 }
 
 uint64_t
@@ -220,10 +222,9 @@ bank_peak(struct bank *bank)
 bool
 bank_take(struct bank *bank, uint64_t bytes)
 {
-	if (bytes > room_of(bank)) {
-		count_refusal(bank, bytes);
+	if (bytes > room_for(bank, bytes))
 		return false;
-	}
+	point_at(bank);
 	bank->own += bytes;
 	use_more(bank, bytes);
 	return true;
@@ -292,6 +293,7 @@ bank_move(struct bank *bank, struct bank *superior)
 		use_more(was, bytes);
 		return false;
 	}
+	point_at(superior);
 	unlink_bank(bank);
 	link_bank(bank, superior);
 	use_more(superior, bytes);

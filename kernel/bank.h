@@ -45,6 +45,12 @@
 
 struct domain;
 
+/* Who hears how much room the banks above a watched one have for so many bytes, and
+ * may say otherwise (kernel/edge.h). While there is one, each question walks. */
+struct bank_watch {
+	uint64_t (*above)(struct bank_watch *watch, uint64_t room, uint64_t bytes);
+};
+
 #define BANK_NO_LIMIT UINT64_MAX
 
 struct bank {
@@ -58,7 +64,7 @@ struct bank {
 	uint64_t limit, own, used, peak;  /* bytes */
 	struct domain *owner; /* whose private bank it is; NULL: it stands alone */
 	uint32_t object;      /* keys to it name this; OBJECT_NONE: none */
-	uint32_t *watch;      /* bank_watch()'s */
+	struct bank_watch *watch; /* NULL: those above are believed */
 	uint32_t watches;     /* the root's: how many banks are watched */
 	uint32_t objects;     /* the first of what it paid for; OBJECT_NONE: nothing */
 };
@@ -70,8 +76,8 @@ void bank_give(struct bank *bank, uint64_t bytes);
 uint64_t bank_room(struct bank *bank); /* what take() could take now */
 uint64_t bank_used(struct bank *bank);
 uint64_t bank_peak(struct bank *bank);
-/* Counts from now on what banks above it refuse it and those below; NULL: no more. */
-void bank_watch(struct bank *bank, uint32_t *counter);
+/* Is asked from now on what the banks above have for it and those below; NULL: nobody. */
+void bank_watch(struct bank *bank, struct bank_watch *watch);
 /* A new limit; false (nothing changed) below what is used now. */
 bool bank_limit(struct bank *bank, uint64_t limit_bytes);
 /* The next standing bank of a walk below `root` that stays out of domains' own. */

@@ -240,7 +240,9 @@ domain_pending(struct domain *domain)
 void
 request_revoked(struct domain *domain)
 {
-	struct requests *requests = &domain->world->requests;
+	struct world *world = domain->world;
+	struct requests *requests = &world->requests;
+	const bool before = world->edge && edge_revokes(domain);
 
 	gate_wait_end(domain);
 	requests_orphan(requests, domain->request);
@@ -249,4 +251,6 @@ request_revoked(struct domain *domain)
 	domain->completed = true;
 	domain->completion = (struct device_completion){.result = -DEVICE_EREVOKED};
 	tree_wake(domain);
+	if (world->edge)
+		edge_leave(world, before);
 }

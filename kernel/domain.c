@@ -133,6 +133,8 @@ domain_make(struct world *world, const struct domain_above *above, const char *n
 	bank_init(&domain->bank, above->bank ? above->bank : &world->bank, bank_bytes);
 	domain->bank.owner = domain;
 	domain_pay_with(domain, above->purse);
+	if (world->edge)
+		edge_makes(domain);
 	error = pay(domain, heap_cost(sizeof *domain) + DOMAIN_STAGING_BYTES, "a domain", report)
 		? above->storeless ? 0 : make_store(domain, report)
 		: -ENOSPC;
@@ -247,8 +249,8 @@ end_one(struct domain *domain)
 	struct world *world = domain->world;
 	const struct caps *caps = world->config.caps;
 
-	if (world->edge)
-		edge_ends(domain);
+	const bool before = world->edge && edge_ends_one(domain);
+
 	end_call(domain);
 	gate_forget(domain);
 	tree_forget(domain);
@@ -266,6 +268,8 @@ end_one(struct domain *domain)
 	tree_drop(domain);
 	world_unplace(domain);
 	heap_give(&world->heap, domain, sizeof *domain);
+	if (world->edge)
+		edge_leave(world, before);
 }
 
 /* Lines below one that goes have a superior that is dry for ever. */

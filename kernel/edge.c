@@ -54,9 +54,11 @@ edge_done(struct edge *edge)
 	if (!edge->heap)
 		return;
 	if (!edge->again && edge->top && !edge->over)
-		bank_watch(&edge->top->bank, NULL);
+		edge_unwatch_banks(edge);
 	edge_bytes_free(&edge->out);
 	heap_give(edge->heap, edge->outers, edge->outers_room * sizeof *edge->outers);
+	heap_give(edge->heap, edge->scratch, edge->scratch_room);
+	heap_give(edge->heap, edge->known, edge->known_room * sizeof *edge->known);
 	heap_give(edge->heap, edge->flight, edge->flight_room * sizeof *edge->flight);
 	if (edge->world && !edge->again)
 		edge->world->edge = NULL;
@@ -85,12 +87,11 @@ edge_is_fixed(uint8_t kind)
 	return kind == EDGE_KEY_MODULE || kind == EDGE_KEY_CREATOR || kind == EDGE_KEY_IMAGE;
 }
 
-static struct domain *
-owner_of(struct world *world, const struct object *object)
+struct domain *
+edge_owner(const struct object *object)
 {
 	const struct bank *bank = object->payer;
 
-	(void)world;
 	while (bank && !bank->owner)
 		bank = bank->superior;
 	return bank ? bank->owner : NULL;
@@ -114,7 +115,7 @@ edge_side(struct edge *edge, const struct key *key)
 	if (edge->again && key->object >= EDGE_STUBS)
 		return SIDE_OUT;
 	object = object_of(world, key);
-	return !object ? SIDE_NONE : edge_is_in(edge, owner_of(world, object)) ? SIDE_IN : SIDE_OUT;
+	return !object ? SIDE_NONE : edge_is_in(edge, edge_owner(object)) ? SIDE_IN : SIDE_OUT;
 }
 
 /* --- places inside ------------------------------------------------------------------------ */
@@ -282,11 +283,10 @@ put_inner(struct edge *edge, struct sink *sink, const struct key *key)
 			      : edge_object_place(edge, key->object));
 }
 
-/* A grant inside is an object there; of one outside only its depth is felt. */
-static void
-put_grant(struct edge *edge, struct sink *sink, uint32_t grant)
+/* A grant inside is an object there. */
+static uint32_t
+grant_place(struct edge *edge, uint32_t grant)
 {
-	const struct grants *grants = &edge->world->grants;
 	struct image_out out = {.world = edge->world, .top = edge->top};
 	uint32_t place = EDGE_NOWHERE;
 
@@ -298,8 +298,39 @@ put_grant(struct edge *edge, struct sink *sink, uint32_t grant)
 				place = out.grants[i];
 		image_collected_free(&out);
 	}
+	return place;
+}
+
+bool
+edge_grant_is_in(struct edge *edge, uint32_t grant)
+{
+	return grant_place(edge, grant) != EDGE_NOWHERE;
+}
+
+struct key *
+edge_object_keys(struct edge *edge, uint32_t index, uint32_t *ret_count)
+{
+	const struct caps *caps = edge->world->config.caps;
+	const struct object *object = object_at(edge->world, index);
+
+	*ret_count = 0;
+	if (object->borrowed)
+		return NULL;
+	if (object->kind == KEY_METER) {
+		*ret_count = 1;
+		return &((struct meter *)object->body)->keeper;
+	}
+	return caps->object_keys ? caps->object_keys(object->kind, object->body, ret_count) : NULL;
+}
+
+static void
+put_grant(struct edge *edge, struct sink *sink, uint32_t grant)
+{
+	const uint32_t place = grant_place(edge, grant);
+
 	sink_u32(sink, place);
-	sink_u32(sink, grant < grants->count ? grants->at[grant].depth : 0);
+	if (place == EDGE_NOWHERE)
+		edge_put_outer_grant(edge, sink, grant);
 }
 
 void
@@ -309,7 +340,7 @@ edge_put_key(struct edge *edge, struct sink *sink, const struct key *key)
 	const enum edge_side side = edge_side(edge, key);
 	const bool fixed = edge_is_fixed(key->kind) && object_of(edge->world, key);
 
-	if (side == SIDE_IN || (fixed && edge_is_in(edge, owner_of(edge->world, object_of(edge->world, key)))))
+	if (side == SIDE_IN || (fixed && edge_is_in(edge, edge_owner(object_of(edge->world, key)))))
 		put_inner(edge, sink, key);
 	else if (fixed)
 		put_fixed(edge, sink, key);
@@ -475,13 +506,13 @@ edge_submits(struct domain *domain, const struct device_request *request, int er
 }
 
 bool
-edge_dry(struct domain *domain, const struct line *line)
+edge_dry(struct domain *domain, struct line *line, uint64_t need, bool step)
 {
 	struct edge *edge = domain->world->edge;
 
 	if (edge->again)
-		return line && edge_dry_again(edge, line);
-	edge_dry_recorded(edge, domain, line);
+		return line && edge_dry_again(edge, domain, line, need, step);
+	edge_dry_recorded(edge, domain, line, need, step);
 	return false;
 }
 
@@ -498,7 +529,30 @@ edge_enters(struct domain *domain)
 void
 edge_leave(struct world *world, bool before)
 {
-	if (!world->edge->again && world->edge->refusals)
-		edge_banks(world->edge);
-	world->edge->inside = before;
+	struct edge *edge = world->edge;
+
+	if (edge->stepping && edge->inside && !before) {
+		edge_synced(edge, world->clock.now - edge->step.now);
+		edge->stepping = false;
+	}
+	edge->inside = before;
+}
+
+uint8_t *
+edge_gate_mem(struct invocation *inv, uint64_t at, uint64_t bytes)
+{
+	struct edge *edge = inv->world->edge;
+
+	if (edge->again && !edge_is_in(edge, inv->domain))
+		return edge_memory(inv, at, bytes);
+	return edge_touches(inv, at, bytes, call_mem(inv->call, at, bytes));
+}
+
+void
+edge_wakes(struct domain *domain)
+{
+	struct edge *edge = domain->world->edge;
+
+	if (!edge->again)
+		edge_ready_recorded(edge, domain);
 }

@@ -9,21 +9,16 @@
 
 #include "kernel/base/blake2b.h"
 #include "kernel/edge_in.h"
+#include "kernel/gate_inside.h"
 #include "kernel/journal.h"
 #include "kernel/tree.h"
 
-enum { GRANTS_DEEP_MAX = 4096, STAND_IN_SLOTS = 8, STAND_IN_KEY = 4 };
+enum { STAND_IN_SLOTS = 8, STAND_IN_KEY = 4 };
 
 /* --- words ------------------------------------------------------------------------- */
 
-struct entry {
-	uint8_t type;
-	uint64_t used, seq;
-	struct bytes_in in; /* behind its beginning */
-};
-
-static void
-diverge(struct edge *edge, const char *what)
+void
+edge_diverge(struct edge *edge, const char *what)
 {
 	const uint64_t used = edge->top ? line_used(&edge->world->clock, &edge->top->meter.line) : 0;
 
@@ -32,8 +27,8 @@ diverge(struct edge *edge, const char *what)
 		(unsigned long long)used, (unsigned long long)edge->seq);
 }
 
-static bool
-peek(struct edge *edge, struct entry *ret_entry)
+bool
+edge_peek(struct edge *edge, struct edge_entry *ret_entry)
 {
 	struct bytes_in in = edge->in;
 
@@ -45,31 +40,31 @@ peek(struct edge *edge, struct entry *ret_entry)
 }
 
 /* The next record is of this type and of now; else words. */
-static bool
-expect(struct edge *edge, enum edge_record type, const char *what, struct entry *ret_entry)
+bool
+edge_expect(struct edge *edge, enum edge_record type, const char *what, struct edge_entry *ret_entry)
 {
 	if (edge->diverged.text[0])
 		return false;
-	if (!peek(edge, ret_entry) || ret_entry->type != type || ret_entry->seq != edge->seq ||
+	if (!edge_peek(edge, ret_entry) || ret_entry->type != type || ret_entry->seq != edge->seq ||
 		ret_entry->used != line_used(&edge->world->clock, &edge->top->meter.line)) {
-		diverge(edge, what);
+		edge_diverge(edge, what);
 		return false;
 	}
 	return true;
 }
 
-static bool
-expect_hash(struct edge *edge, enum edge_record type, const uint8_t hash[32], const char *none,
+bool
+edge_expect_hash(struct edge *edge, enum edge_record type, const uint8_t hash[32], const char *none,
 	const char *other)
 {
-	struct entry entry;
+	struct edge_entry entry;
 	const uint8_t *then;
 
-	if (!expect(edge, type, none, &entry))
+	if (!edge_expect(edge, type, none, &entry))
 		return false;
 	then = bytes_take(&entry.in, 32);
 	if (!then || memcmp(then, hash, 32)) {
-		diverge(edge, other);
+		edge_diverge(edge, other);
 		return false;
 	}
 	edge->in = entry.in;
@@ -97,7 +92,7 @@ stand_in_new(struct edge *edge)
 static struct edge_outer *
 outer_at(struct edge *edge, uint32_t ordinal, uint8_t kind)
 {
-	const struct edge_outer outer = {.kind = kind};
+	const struct edge_outer outer = {.kind = kind, .object = OBJECT_NONE};
 
 	if (ordinal > edge->outers_count ||
 		(ordinal == edge->outers_count && edge_outer(edge, &outer) == EDGE_NOWHERE))
@@ -105,8 +100,8 @@ outer_at(struct edge *edge, uint32_t ordinal, uint8_t kind)
 	return edge->outers[ordinal].kind == kind ? &edge->outers[ordinal] : NULL;
 }
 
-static struct domain *
-get_stand_in(struct edge *edge, struct bytes_in *in)
+struct domain *
+edge_get_stand_in(struct edge *edge, struct bytes_in *in)
 {
 	const uint32_t ordinal = bytes_u32(in);
 	struct edge_outer *outer = in->bad ? NULL : outer_at(edge, ordinal, KEY_DOMAIN);
@@ -201,7 +196,7 @@ get_outer(struct edge *edge, struct bytes_in *in, uint8_t kind, struct key *ret_
 	uint32_t ordinal;
 
 	if (edge_kind_has_domain(kind)) {
-		domain = get_stand_in(edge, in);
+		domain = edge_get_stand_in(edge, in);
 		if (domain)
 			*ret_key = domain_key(domain, kind);
 		return domain;
@@ -210,6 +205,12 @@ get_outer(struct edge *edge, struct bytes_in *in, uint8_t kind, struct key *ret_
 	if (in->bad || row->image_write || edge_is_fixed(kind) || kind == KEY_NUMBER || kind == KEY_SLOTS)
 		return false;
 	outer = outer_at(edge, ordinal, kind);
+	if (outer && edge_is_payer(kind)) {
+		if (outer->object == OBJECT_NONE)
+			outer->object = edge_payer_new(edge, kind);
+		*ret_key = object_key(edge->world, outer->object, 0);
+		return outer->object != OBJECT_NONE;
+	}
 	*ret_key = (struct key){.kind = kind, .object = EDGE_STUBS | ordinal,
 		.generation = UINT32_MAX, .grant = GRANT_NONE};
 	return outer;
@@ -233,12 +234,11 @@ get_said(struct edge *edge, struct bytes_in *in, uint8_t kind, struct key *ret_k
 static bool
 get_grant(struct edge *edge, struct bytes_in *in, struct key *key)
 {
-	static const struct grant_limits none = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
-	const uint32_t place = bytes_u32(in), depth = bytes_u32(in);
+	const uint32_t place = bytes_u32(in);
 	struct grants *grants = &edge->world->grants;
 	const struct object *object;
 
-	if (in->bad || depth > GRANTS_DEEP_MAX)
+	if (in->bad)
 		return false;
 	if (place != EDGE_NOWHERE) {
 		object = object_at(edge->world, edge_object_at(edge, place));
@@ -248,14 +248,14 @@ get_grant(struct edge *edge, struct bytes_in *in, struct key *key)
 		key->grant_generation = grants->at[key->grant].generation;
 		return true;
 	}
-	while (depth && (key->grant == GRANT_NONE || grants->at[key->grant].depth < depth))
-		if (world_grant(edge->world, key, &none) == GRANT_NONE)
-			return false;
+	if (!edge_get_outer_grant(edge, in, &key->grant))
+		return false;
+	key->grant_generation = key->grant == GRANT_NONE ? 0 : grants->at[key->grant].generation;
 	return true;
 }
 
-static bool
-get_key(struct edge *edge, struct bytes_in *in, struct key *ret_key)
+bool
+edge_get_key(struct edge *edge, struct bytes_in *in, struct key *ret_key)
 {
 	const uint8_t how = bytes_u8(in), kind = how == REF_VOID ? 0 : bytes_u8(in);
 	struct key key = {.kind = kind, .grant = GRANT_NONE}, narrow;
@@ -295,12 +295,12 @@ get_key(struct edge *edge, struct bytes_in *in, struct key *ret_key)
 		return false;
 	if (how == REF_SAID && !key_is_void(&key) && edge->world->config.caps->kinds[kind].image_under)
 		edge->world->config.caps->kinds[kind].image_under(edge->world, &key);
-	*ret_key = key;
+	*ret_key = key_is_void(&key) ? (struct key){0} : key;
 	return true;
 }
 
-static bool
-get_message(struct edge *edge, struct bytes_in *in, struct message *ret_message)
+bool
+edge_get_message(struct edge *edge, struct bytes_in *in, struct message *ret_message)
 {
 	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
 		ret_message->words[i] = bytes_u64(in);
@@ -309,7 +309,7 @@ get_message(struct edge *edge, struct bytes_in *in, struct message *ret_message)
 	if (in->bad || ret_message->text_bytes > MESSAGE_TEXT_MAX)
 		return false;
 	for (unsigned i = 0; i < MESSAGE_KEYS; i++)
-		if (!get_key(edge, in, &ret_message->keys[i]))
+		if (!edge_get_key(edge, in, &ret_message->keys[i]))
 			return false;
 	return true;
 }
@@ -421,7 +421,17 @@ static bool
 put_at(struct edge *edge, uint32_t place, uint32_t slot, const struct key *key)
 {
 	struct domain *domain = edge_domain_at(edge, place);
+	uint32_t object, count;
+	struct key *keys;
 
+	if (slot >= EDGE_SLOT_OBJECT) {
+		object = edge_object_at(edge, place);
+		keys = object == EDGE_NOWHERE ? NULL : edge_object_keys(edge, object, &count);
+		if (!keys || slot - EDGE_SLOT_OBJECT >= count)
+			return false;
+		keys[slot - EDGE_SLOT_OBJECT] = *key;
+		return true;
+	}
 	if (!domain)
 		return false;
 	if (slot == EDGE_SLOT_KEEPER)
@@ -444,7 +454,7 @@ get_outward_keys(struct edge *edge)
 	for (uint32_t left = bytes_u32(in); left && !in->bad; left--) {
 		const uint32_t place = bytes_u32(in), slot = bytes_u32(in);
 
-		if (!get_key(edge, in, &key) || !put_at(edge, place, slot, &key))
+		if (!edge_get_key(edge, in, &key) || !put_at(edge, place, slot, &key))
 			return false;
 	}
 	return !in->bad;
@@ -457,7 +467,7 @@ get_runners(struct edge *edge)
 
 	for (uint32_t left = bytes_u32(in); left && !in->bad; left--) {
 		struct domain *child = edge_domain_at(edge, bytes_u32(in));
-		struct domain *runner = get_stand_in(edge, in);
+		struct domain *runner = edge_get_stand_in(edge, in);
 		const uint8_t wait = bytes_u8(in);
 		const uint32_t calls = bytes_u32(in);
 
@@ -480,7 +490,7 @@ get_callers(struct edge *edge)
 
 	for (uint32_t left = bytes_u32(in); left && !in->bad; left--) {
 		struct domain *callee = edge_domain_at(edge, bytes_u32(in));
-		struct domain *caller = get_stand_in(edge, in);
+		struct domain *caller = edge_get_stand_in(edge, in);
 
 		if (in->bad || !callee || !caller || caller->state != DOMAIN_STOPPED)
 			return false;
@@ -514,10 +524,13 @@ edge_begin(struct edge *edge, struct world *world, uint64_t until, struct report
 		return error;
 	}
 	world->edge = edge;
-	if (!get_outward_keys(edge) || !get_runners(edge) || !get_callers(edge)) {
+	edge->began = clock->now;
+	if (!edge_get_inner_grants(edge) || !get_outward_keys(edge) || !get_runners(edge) ||
+		!get_callers(edge) || !edge_get_purses(edge)) {
 		report_say(report, bytes_offset(&edge->in), "what it holds of the outside is not well-formed");
 		return -EINVAL;
 	}
+	edge_watch_banks(edge);
 	used = line_used(clock, &edge->top->meter.line);
 	if (until != GAS_NO_LIMIT)
 		line_limit(clock, &edge->meter.line, until > used ? until - used : 0);
@@ -527,44 +540,61 @@ edge_begin(struct edge *edge, struct world *world, uint64_t until, struct report
 /* --- what came from outside ------------------------------------------------------------------------ */
 
 /* The stand-in waits no more. */
-static void
-answered(struct domain *stand_in)
+void
+edge_answered(struct domain *stand_in)
 {
 	gate_over(stand_in);
 	queue_drop(stand_in);
 	stand_in->state = DOMAIN_STOPPED;
 }
 
+void
+edge_unsettled(struct edge *edge)
+{
+	while (edge->world->lost)
+		gate_lost_drop(edge->world->lost);
+}
+
+/* Its key is used as it was then. */
+static bool
+used_again(struct edge *edge, const struct invocation *inv, bool counted)
+{
+	if (counted)
+		return key_alive(&edge->world->grants, &inv->key);
+	return key_usable(edge->world, &inv->key, inv->in.text_bytes) == GATE_OK;
+}
+
 /* Orders are served as they are for any guest, so they can do no more than one. */
 static bool
-order_again(struct edge *edge, struct entry *entry)
+order_again(struct edge *edge, struct edge_entry *entry)
 {
 	struct bytes_in *in = &entry->in;
-	struct domain *stand_in = get_stand_in(edge, in);
+	struct domain *stand_in = edge_get_stand_in(edge, in);
 	const uint32_t calls = bytes_u32(in);
 	const uint64_t progress = bytes_u64(in);
-	const uint8_t form = bytes_u8(in);
+	const uint8_t how = bytes_u8(in), form = how & 127;
 	struct call call = {.world = edge->world, .domain = stand_in};
 	struct invocation inv = {.call = &call, .world = edge->world, .domain = stand_in,
 		.form = (enum gate_form)form, .order = bytes_u32(in), .slot = STAND_IN_KEY};
 	enum order_end end;
-	struct entry next;
+	struct edge_entry next;
 	uint8_t hash[32];
 
-	if (!stand_in || !get_key(edge, in, &inv.key) || !get_message(edge, in, &inv.in))
+	if (!stand_in || !edge_get_key(edge, in, &inv.key) || !edge_get_message(edge, in, &inv.in))
 		return false;
 	if (form > GATE_REPLY || edge_side(edge, &inv.key) != SIDE_IN ||
 		stand_in->state == DOMAIN_CALLING || stand_in->state == DOMAIN_AVAILABLE ||
 		(form == GATE_CALL && !key_is_void(&inv.in.keys[3])))
 		return false;
 	edge->in = *in;
-	if (peek(edge, &next) && next.type == EDGE_END)
+	if (edge_peek(edge, &next) && next.type == EDGE_END)
 		return true; /* it ended all of it, which is no more to be seen */
 	for (int i = 0; i < MESSAGE_KEYS; i++) {
 		inv.send_slots[i] = i;
 		stand_in->slots[i] = inv.in.keys[i];
 	}
-	inv.key.grant = GRANT_NONE;
+	if (!used_again(edge, &inv, how >> 7))
+		return false;
 	stand_in->slots[STAND_IN_KEY] = inv.key;
 	stand_in->calls = calls;
 	stand_in->progress = progress;
@@ -576,33 +606,33 @@ order_again(struct edge *edge, struct entry *entry)
 	stand_in->charged = 0;
 	if (end == ORDER_DONE) {
 		edge_hash_message(edge, &inv.rc, 1, &inv.out, hash);
-		(void)expect_hash(edge, EDGE_LEFT, hash, "an order from outside was not answered at once then",
+		(void)edge_expect_hash(edge, EDGE_LEFT, hash, "an order from outside was not answered at once then",
 			"an order from outside is answered otherwise");
 	} else if (end != ORDER_STALLED && end != ORDER_AGAIN) {
-		diverge(edge, "an order from outside cannot be carried out");
+		edge_diverge(edge, "an order from outside cannot be carried out");
 	}
-	gate_settle(edge->world);
+	edge_unsettled(edge);
 	return true;
 }
 
 static bool
-answer_again(struct edge *edge, struct entry *entry)
+answer_again(struct edge *edge, struct edge_entry *entry)
 {
 	struct domain *domain = edge_domain_at(edge, bytes_u32(&entry->in));
 	const uint32_t rc = bytes_u32(&entry->in);
 	struct message message;
 
 	if (entry->in.bad || !domain || domain->state != DOMAIN_CALLING ||
-		!get_message(edge, &entry->in, &message))
+		!edge_get_message(edge, &entry->in, &message))
 		return false;
 	edge->in = entry->in;
 	gate_answer(domain, rc, &message);
-	gate_settle(edge->world);
+	edge_unsettled(edge);
 	return true;
 }
 
 static bool
-completion_again(struct edge *edge, struct entry *entry)
+completion_again(struct edge *edge, struct edge_entry *entry)
 {
 	struct domain *domain = edge_domain_at(edge, bytes_u32(&entry->in));
 
@@ -615,7 +645,7 @@ completion_again(struct edge *edge, struct entry *entry)
 }
 
 static bool
-wake_again(struct edge *edge, struct entry *entry)
+wake_again(struct edge *edge, struct edge_entry *entry)
 {
 	struct domain *domain = edge_domain_at(edge, bytes_u32(&entry->in));
 
@@ -624,6 +654,8 @@ wake_again(struct edge *edge, struct entry *entry)
 	edge->in = entry->in;
 	switch (domain->state) {
 	case DOMAIN_STOPPED:
+		if (domain->held)
+			return false;
 		domain_start(domain);
 		return domain->state == DOMAIN_READY;
 	case DOMAIN_WAITING:
@@ -634,10 +666,13 @@ wake_again(struct edge *edge, struct entry *entry)
 		if (edge_is_in(edge, domain->callee))
 			return false;
 		break;
+	case DOMAIN_PARKED:
+		edge->meter.told = false;
+		tree_wake(domain);
+		return true;
 	case DOMAIN_READY:
 	case DOMAIN_CALLING:
 	case DOMAIN_AVAILABLE:
-	case DOMAIN_PARKED:
 	case DOMAIN_STATE_COUNT:
 		return false;
 	}
@@ -647,7 +682,7 @@ wake_again(struct edge *edge, struct entry *entry)
 
 /* Whoever outside drove it was told that it waits. */
 static bool
-return_again(struct edge *edge, struct entry *entry)
+return_again(struct edge *edge, struct edge_entry *entry)
 {
 	struct domain *domain = edge_domain_at(edge, bytes_u32(&entry->in));
 
@@ -655,12 +690,12 @@ return_again(struct edge *edge, struct entry *entry)
 		return false;
 	edge->in = entry->in;
 	domain->poll = false;
-	answered(domain->runner);
+	edge_answered(domain->runner);
 	return true;
 }
 
 static bool
-end_again(struct edge *edge, struct entry *entry)
+end_again(struct edge *edge, struct edge_entry *entry)
 {
 	const bool told = bytes_u8(&entry->in);
 	const uint8_t *then = bytes_take(&entry->in, 32);
@@ -673,12 +708,12 @@ end_again(struct edge *edge, struct entry *entry)
 	edge->over = true;
 	error = edge_image_hash(edge, hash);
 	if (told != !error || (told && memcmp(hash, then, sizeof hash)))
-		diverge(edge, "it ends as another image than it did");
+		edge_diverge(edge, "it ends as another image than it did");
 	return true;
 }
 
 static bool
-outside(struct edge *edge, struct entry *entry)
+outside(struct edge *edge, struct edge_entry *entry)
 {
 	switch (entry->type) {
 	case EDGE_ORDER:
@@ -693,6 +728,24 @@ outside(struct edge *edge, struct entry *entry)
 		return return_again(edge, entry);
 	case EDGE_END:
 		return end_again(edge, entry);
+	case EDGE_CLOCK:
+		return edge_clock_again(edge, entry);
+	case EDGE_GRANT:
+		return edge_grant_again(edge, entry);
+	case EDGE_ASK:
+		return edge_ask_again(edge, entry);
+	case EDGE_HOLD:
+		return edge_hold_again(edge, entry);
+	case EDGE_UNHOLD:
+		return edge_unhold_again(edge, entry);
+	case EDGE_REVOKED:
+		return edge_revoked_again(edge, entry);
+	case EDGE_LET_GO:
+		return edge_let_go_again(edge, entry);
+	case EDGE_ENDED:
+		return edge_ended_again(edge, entry);
+	case EDGE_ABOVE:
+		return edge_above_again(edge, entry);
 	default:
 		return false;
 	}
@@ -701,14 +754,15 @@ outside(struct edge *edge, struct entry *entry)
 static bool
 is_from_outside(uint8_t type)
 {
-	return type != EDGE_LEFT && type != EDGE_OUT && type != EDGE_REQUEST;
+	return type != EDGE_LEFT && type != EDGE_OUT && type != EDGE_REQUEST && type != EDGE_REFUSED &&
+		type != EDGE_DRY && type != EDGE_KEEPER && type != EDGE_BYTES;
 }
 
 enum edge_end
 edge_next(struct edge *edge)
 {
 	struct world *world = edge->world;
-	struct entry entry;
+	struct edge_entry entry;
 
 	if (edge->diverged.text[0])
 		return EDGE_DIVERGED;
@@ -716,20 +770,21 @@ edge_next(struct edge *edge)
 		return EDGE_UNTIL;
 	if (edge->over)
 		return EDGE_SAME;
-	if (!peek(edge, &entry)) {
-		diverge(edge, "its journal ends before it does");
+	if (!edge_peek(edge, &entry)) {
+		edge_diverge(edge, "its journal ends before it does");
 		return EDGE_DIVERGED;
 	}
 	edge->inside = true;
 	if (entry.seq == edge->seq && is_from_outside(entry.type)) {
 		if (entry.used != line_used(&world->clock, &edge->top->meter.line))
-			diverge(edge, "it has used other gas than when something came from outside");
+			edge_diverge(edge, "it has used other gas than when something came from outside");
 		else if (!outside(edge, &entry))
-			diverge(edge, "what came from outside does not fit it");
+			edge_diverge(edge, "what came from outside does not fit it");
 	} else if (world->ready.head) {
 		world_step(world, world->ready.head);
+		edge_above_over(edge);
 	} else {
-		diverge(edge, "none of it can go on, and nothing came from outside");
+		edge_diverge(edge, "none of it can go on, and nothing came from outside");
 	}
 	return edge->diverged.text[0] ? EDGE_DIVERGED : EDGE_GOES_ON;
 }
@@ -745,7 +800,7 @@ come_to(struct edge *edge, struct invocation *inv, enum order_end end, uint8_t s
 	if (inv->key.kind == KEY_RESUME && other) {
 		if (inv->slot >= 0)
 			domain->slots[inv->slot] = (struct key){0};
-		answered(other);
+		edge_answered(other);
 	}
 	if (end != ORDER_STALLED)
 		return end;
@@ -755,7 +810,7 @@ come_to(struct edge *edge, struct invocation *inv, enum order_end end, uint8_t s
 		return end;
 	}
 	if (state != DOMAIN_QUEUED || !other) {
-		diverge(edge, "what it waits for then is nothing to wait for");
+		edge_diverge(edge, "what it waits for then is nothing to wait for");
 		return gate_rc(inv, GATE_GONE);
 	}
 	queue_drop(domain);
@@ -770,18 +825,18 @@ to_outside(struct edge *edge, struct invocation *inv)
 {
 	const uint32_t numbers[] = {inv->form, inv->order, inv->key.kind, inv->key.rights};
 	struct domain *domain = inv->domain;
-	struct entry entry;
+	struct edge_entry entry;
 	struct bytes_in *in = &entry.in;
 	const uint8_t *then;
 	uint8_t hash[32], end, state, wait, moved;
 	uint64_t charged, need;
 	struct key key;
 
-	if (!expect(edge, EDGE_OUT, "it gives an order to the outside that it did not give then", &entry))
+	if (!edge_expect(edge, EDGE_OUT, "it gives an order to the outside that it did not give then", &entry))
 		return gate_rc(inv, GATE_GONE);
 	edge_hash_message(edge, numbers, 4, &inv->in, hash);
-	if (!get_key(edge, in, &key) || key.kind != inv->key.kind || key.object != inv->key.object) {
-		diverge(edge, "it gives an order to something else outside");
+	if (!edge_get_key(edge, in, &key) || key.kind != inv->key.kind || key.object != inv->key.object) {
+		edge_diverge(edge, "it gives an order to something else outside");
 		return gate_rc(inv, GATE_GONE);
 	}
 	then = bytes_take(in, 32);
@@ -791,10 +846,16 @@ to_outside(struct edge *edge, struct invocation *inv)
 	moved = bytes_u8(in);
 	charged = bytes_u64(in);
 	need = bytes_u64(in);
+	domain->progress = bytes_u64(in);
+	if (!then || memcmp(then, hash, sizeof hash) || !edge_get_touched(edge, inv, in)) {
+		edge_diverge(edge, "it says something else to the outside");
+		return gate_rc(inv, GATE_GONE);
+	}
 	inv->rc = bytes_u32(in);
-	if (!then || memcmp(then, hash, sizeof hash) || !get_message(edge, in, &inv->out) ||
-		(end != ORDER_DONE && end != ORDER_DRY_GAS && end != ORDER_FULL && end != ORDER_STALLED)) {
-		diverge(edge, "it says something else to the outside");
+	if (!edge_get_message(edge, in, &inv->out) ||
+		(end != ORDER_DONE && end != ORDER_DRY_GAS && end != ORDER_FULL && end != ORDER_STALLED &&
+			end != ORDER_AGAIN)) {
+		edge_diverge(edge, "it says something else to the outside");
 		inv->out = (struct message){0};
 		return gate_rc(inv, GATE_GONE);
 	}
@@ -803,7 +864,7 @@ to_outside(struct edge *edge, struct invocation *inv)
 	if (end == ORDER_DRY_GAS || end == ORDER_FULL)
 		domain->stop.need = need;
 	else if (!call_charge(inv->call, charged)) {
-		diverge(edge, "it has not the gas that an order cost");
+		edge_diverge(edge, "it has not the gas that an order cost");
 		return gate_rc(inv, GATE_GONE);
 	}
 	for (unsigned i = 0; i < MESSAGE_KEYS; i++)
@@ -831,9 +892,9 @@ edge_answer_again(struct edge *edge, struct domain *caller, uint32_t rc,
 		return false;
 	edge_hash_message(edge, &rc, 1, message, hash);
 	if (!edge->frozen)
-		(void)expect_hash(edge, EDGE_LEFT, hash, "it answers the outside, which it did not then",
+		(void)edge_expect_hash(edge, EDGE_LEFT, hash, "it answers the outside, which it did not then",
 			"it answers the outside otherwise");
-	answered(caller);
+	edge_answered(caller);
 	return true;
 }
 
@@ -845,7 +906,7 @@ edge_refuses_again(struct edge *edge, struct domain *domain, const struct device
 	if (edge->frozen || !edge_is_in(edge, domain))
 		return false;
 	edge_hash_request(request, hash);
-	if (!expect_hash(edge, EDGE_REQUEST, hash, "it asks the device for what it did not then",
+	if (!edge_expect_hash(edge, EDGE_REQUEST, hash, "it asks the device for what it did not then",
 		    "it asks the device for something else"))
 		return false;
 	return bytes_u8(&edge->in);
@@ -860,11 +921,4 @@ edge_ready_again(struct edge *edge, struct domain *domain)
 	queue_drop(domain);
 	domain->state = DOMAIN_STOPPED;
 	return true;
-}
-
-bool
-edge_dry_again(struct edge *edge, const struct line *line)
-{
-	edge->reached = edge->reached || line == &edge->meter.line;
-	return line == &edge->meter.line;
 }

@@ -71,14 +71,14 @@ find(struct world *world, const char *name)
 
 /* --- records -------------------------------------------------------------------------- */
 
-static bool
-records(const struct edge *edge)
+bool
+edge_records(const struct edge *edge)
 {
 	return !edge->again && edge->top && !edge->over;
 }
 
-static void
-crossed(struct edge *edge, const char *what)
+void
+edge_crossed(struct edge *edge, const char *what)
 {
 	report_say(&edge->crossed, UINT64_MAX,
 		"%s: %s, at gas %llu, step %llu of it: a journal of one subtree does not hold that",
@@ -86,22 +86,36 @@ crossed(struct edge *edge, const char *what)
 		(unsigned long long)line_used(&edge->world->clock, &edge->top->meter.line),
 		(unsigned long long)edge->seq);
 	edge->over = true;
-	bank_watch(&edge->top->bank, NULL);
+	edge_unwatch_banks(edge);
+}
+
+static uint64_t
+used_now(const struct edge *edge)
+{
+	return line_used(&edge->world->clock, &edge->top->meter.line);
 }
 
 static struct sink *
-record(struct edge *edge, enum edge_record type)
+record_of(struct edge *edge, enum edge_record type, uint64_t used)
 {
 	struct sink *sink = &edge->out.sink;
 
+	edge->records[type]++;
+	edge->last[type] = edge->out.count;
 	sink_u8(sink, (uint8_t)type);
-	sink_u64(sink, line_used(&edge->world->clock, &edge->top->meter.line));
+	sink_u64(sink, used);
 	sink_u64(sink, edge->seq);
 	return sink;
 }
 
-static void
-record_ordinal(struct edge *edge, struct sink *sink, const struct domain *domain)
+struct sink *
+edge_record(struct edge *edge, enum edge_record type)
+{
+	return record_of(edge, type, used_now(edge));
+}
+
+void
+edge_put_ordinal(struct edge *edge, struct sink *sink, const struct domain *domain)
 {
 	const struct edge_outer outer = {
 		.id = domain->id, .generation = domain->generation, .kind = KEY_DOMAIN};
@@ -117,7 +131,7 @@ put_outward(struct edge *edge, struct sink *sink, uint32_t place, uint32_t slot,
 {
 	if (key->kind == KEY_VOID ||
 		(edge_side(edge, key) != SIDE_OUT && !edge_is_fixed(key->kind) &&
-			(key->grant == GRANT_NONE || !edge->world->grants.at[key->grant].depth)))
+			(key->grant == GRANT_NONE || edge_grant_is_in(edge, key->grant))))
 		return 0;
 	if (sink) {
 		sink_u32(sink, place);
@@ -127,10 +141,25 @@ put_outward(struct edge *edge, struct sink *sink, uint32_t place, uint32_t slot,
 	return 1;
 }
 
+/* A node's, a factory's: those that an object holds. */
 static uint32_t
-put_outward_keys(struct edge *edge, struct sink *sink)
+put_object_keys(struct edge *edge, struct sink *sink, const struct image_out *out)
 {
-	uint32_t place = 0, count = 0;
+	uint32_t count = 0, keys_count;
+
+	for (uint32_t i = 0; i < out->objects_count; i++) {
+		const struct key *keys = edge_object_keys(edge, out->objects[i], &keys_count);
+
+		for (uint32_t k = 0; k < keys_count; k++)
+			count += put_outward(edge, sink, i, EDGE_SLOT_OBJECT + k, &keys[k]);
+	}
+	return count;
+}
+
+static uint32_t
+put_outward_keys(struct edge *edge, struct sink *sink, const struct image_out *out)
+{
+	uint32_t place = 0, count = put_object_keys(edge, sink, out);
 
 	for (struct domain *at = edge->top; at; at = domain_walk(at, edge->top), place++) {
 		for (uint32_t i = 0; i < at->slots_count; i++)
@@ -153,7 +182,7 @@ put_runners(struct edge *edge, struct sink *sink)
 		if (!sink)
 			continue;
 		sink_u32(sink, place);
-		record_ordinal(edge, sink, at->runner);
+		edge_put_ordinal(edge, sink, at->runner);
 		sink_u8(sink, at->runner->wait);
 		sink_u32(sink, at->runner->calls);
 	}
@@ -172,7 +201,7 @@ put_callers(struct edge *edge, struct sink *sink)
 			if (!sink)
 				continue;
 			sink_u32(sink, place);
-			record_ordinal(edge, sink, caller);
+			edge_put_ordinal(edge, sink, caller);
 		}
 	}
 	return count;
@@ -183,29 +212,44 @@ static const char *
 unsaid(struct edge *edge)
 {
 	for (struct domain *at = edge->top; at; at = domain_walk(at, edge->top)) {
-		if (at->purse)
-			return "a purse pays for it";
 		if (at->entering || at->callee || at->serving || at->served || at->dry || at->held)
 			return "it began with a call in flight";
 	}
 	return NULL;
 }
 
+/* What its image has no name for. */
+static void
+put_beside(struct edge *edge, const struct image_out *out)
+{
+	struct sink *sink = &edge->out.sink;
+
+	edge_put_inner_grants(edge, sink, out);
+	sink_u32(sink, put_outward_keys(edge, NULL, out));
+	(void)put_outward_keys(edge, sink, out);
+	sink_u32(sink, put_runners(edge, NULL));
+	(void)put_runners(edge, sink);
+	sink_u32(sink, put_callers(edge, NULL));
+	(void)put_callers(edge, sink);
+	edge_put_purses(edge, sink, out);
+}
+
 static void
 begin(struct edge *edge)
 {
+	struct image_out out = {.world = edge->world, .top = edge->top};
 	struct sink *sink = &edge->out.sink;
 	struct edge_bytes image;
 	int error;
 
 	if (unsaid(edge)) {
-		crossed(edge, unsaid(edge));
+		edge_crossed(edge, unsaid(edge));
 		return;
 	}
 	edge_bytes_init(&image, edge->heap);
 	error = image_write(edge->world, edge->top, &image.sink, false);
 	if (error) {
-		crossed(edge, "it is in the middle of something of the device's");
+		edge_crossed(edge, "it is in the middle of something of the device's");
 	} else {
 		sink_put(sink, edge_magic, sizeof edge_magic);
 		sink_u32(sink, EDGE_VERSION);
@@ -213,16 +257,19 @@ begin(struct edge *edge)
 		sink_u64(sink, image.count);
 		sink_u64(sink, 0);
 		sink_put(sink, image.at, image.count);
-		sink_u32(sink, put_outward_keys(edge, NULL));
-		(void)put_outward_keys(edge, sink);
-		sink_u32(sink, put_runners(edge, NULL));
-		(void)put_runners(edge, sink);
-		sink_u32(sink, put_callers(edge, NULL));
-		(void)put_callers(edge, sink);
+		edge->began = edge->clock_at = edge->world->clock.now;
+		for (struct domain *at = edge->top; at; at = domain_walk(at, edge->top))
+			at->mark = out.domains_count++;
+		if (image_collect(&out)) {
+			edge_crossed(edge, "there was no memory to look at it");
+		} else {
+			put_beside(edge, &out);
+			image_collected_free(&out);
+		}
 	}
 	edge_bytes_free(&image);
 	if (!edge->over)
-		bank_watch(&edge->top->bank, &edge->refusals);
+		edge_watch_banks(edge);
 }
 
 /* --- steps --------------------------------------------------------------------------------- */
@@ -249,7 +296,15 @@ edge_step(struct domain *domain)
 			begin(edge);
 	}
 	edge->inside = edge_is_in(edge, domain);
-	edge->seq += edge->inside;
+	if (!edge->inside)
+		return before;
+	if (!edge->again)
+		edge_sync(edge);
+	edge->stepping = true;
+	if (edge_records(edge))
+		edge->step = (struct edge_moment){edge->out.count,
+			line_used(&domain->world->clock, &edge->top->meter.line), domain->world->clock.now};
+	edge->seq++;
 	return before;
 }
 
@@ -265,32 +320,35 @@ static enum order_end
 from_outside(struct edge *edge, struct invocation *inv, enum order_end (*serve)(struct invocation *))
 {
 	const uint64_t before = edge->out.count;
-	const uint32_t known = edge->outers_count;
-	struct sink *sink = record(edge, EDGE_ORDER);
+	const uint32_t outers = edge->outers_count, known = edge->known_count;
+	const struct edge_asked questions = edge->asked;
+	struct sink *sink;
 	enum order_end end;
 
-	record_ordinal(edge, sink, inv->domain);
+	edge_sync(edge);
+	sink = edge_record(edge, EDGE_ORDER);
+	edge_put_ordinal(edge, sink, inv->domain);
 	sink_u32(sink, inv->domain->calls);
 	sink_u64(sink, inv->domain->progress);
-	sink_u8(sink, (uint8_t)inv->form);
+	sink_u8(sink, (uint8_t)((unsigned)inv->form | (unsigned)inv->domain->counted << 7));
 	sink_u32(sink, inv->order);
 	edge_put_key(edge, sink, &inv->key);
 	edge_put_message(edge, sink, &inv->in);
 	edge->inside = edge->crossing = true;
 	end = serve(inv);
 	edge->inside = edge->crossing = false;
-	if (edge->refusals)
-		edge_banks(edge);
 	if (edge->over)
 		return end;
-	if (has_end(end)) { /* nothing changed: it comes again */
+	if (has_end(end) || !inv->admitted) { /* nothing changed; perhaps it comes again */
 		edge->out.count = before;
-		edge->outers_count = known;
+		edge->outers_count = outers;
+		edge->known_count = known;
+		edge->asked = questions;
 	} else if (end == ORDER_DONE) {
 		uint8_t hash[32];
 
 		edge_hash_message(edge, &inv->rc, 1, &inv->out, hash);
-		sink_put(record(edge, EDGE_LEFT), hash, sizeof hash);
+		sink_put(edge_record(edge, EDGE_LEFT), hash, sizeof hash);
 	}
 	return end;
 }
@@ -300,7 +358,7 @@ to_outside(struct edge *edge, struct invocation *inv, enum order_end (*serve)(st
 {
 	struct domain *domain = inv->domain;
 	const uint32_t numbers[] = {inv->form, inv->order, inv->key.kind, inv->key.rights};
-	const uint64_t before = edge->out.count;
+	const uint64_t before = edge->out.count, used = used_now(edge);
 	const struct key key = inv->key;
 	uint8_t hash[32], moved = 0;
 	enum order_end end;
@@ -309,19 +367,21 @@ to_outside(struct edge *edge, struct invocation *inv, enum order_end (*serve)(st
 	edge_hash_message(edge, numbers, 4, &inv->in, hash);
 	edge->inside = false;
 	edge->crossing = true;
+	edge->touched = NULL;
+	edge->touched_at = 0;
 	end = serve(inv);
 	edge->crossing = false;
 	edge->inside = true;
 	if (edge->over)
 		return end;
-	if (end == ORDER_GONE || end == ORDER_AGAIN || end == ORDER_WAIT || edge->out.count != before) {
-		crossed(edge, "an order of its own on something outside came back into it");
+	if (end == ORDER_GONE || end == ORDER_WAIT || edge->out.count != before) {
+		edge_crossed(edge, "an order of its own on something outside came back into it");
 		return end;
 	}
 	for (unsigned i = 0; i < MESSAGE_KEYS; i++)
 		if (inv->in.keys[i].kind == KEY_RESUME && inv->send_slots[i] >= 0)
 			moved |= key_is_void(&domain->slots[inv->send_slots[i]]) ? 1u << i : 0;
-	sink = record(edge, EDGE_OUT);
+	sink = record_of(edge, EDGE_OUT, used); /* before what it cost */
 	edge_put_key(edge, sink, &key);
 	sink_put(sink, hash, sizeof hash);
 	sink_u8(sink, (uint8_t)end);
@@ -330,6 +390,8 @@ to_outside(struct edge *edge, struct invocation *inv, enum order_end (*serve)(st
 	sink_u8(sink, (uint8_t)(moved | domain->counted << 7));
 	sink_u64(sink, domain->charged);
 	sink_u64(sink, domain->stop.need);
+	sink_u64(sink, domain->progress);
+	edge_put_touched(edge, sink);
 	sink_u32(sink, inv->rc);
 	edge_put_message(edge, sink, &inv->out);
 	return end;
@@ -342,7 +404,7 @@ edge_perform_recorded(struct edge *edge, struct invocation *inv,
 	const bool inside = edge->inside;
 	const enum edge_side side = edge_side(edge, &inv->key);
 
-	if (!records(edge) || side == SIDE_NONE || (side == SIDE_IN) == inside)
+	if (!edge_records(edge) || side == SIDE_NONE || (side == SIDE_IN) == inside)
 		return serve(inv);
 	return inside ? to_outside(edge, inv, serve) : from_outside(edge, inv, serve);
 }
@@ -355,30 +417,31 @@ edge_answer_recorded(struct edge *edge, struct domain *caller, uint32_t rc,
 	uint8_t hash[32];
 	struct sink *sink;
 
-	if (!records(edge))
+	if (!edge_records(edge))
 		return;
 	if (edge_is_in(edge, caller) && !edge->inside) {
-		sink = record(edge, EDGE_ANSWER);
+		sink = edge_record(edge, EDGE_ANSWER);
 		sink_u32(sink, edge_domain_place(edge, caller));
 		sink_u32(sink, rc);
 		edge_put_message(edge, sink, message);
+	} else if (caller->runs && !edge_is_in(edge, caller->runs)) {
+		return; /* of outside, to the outside */
 	} else if (edge->inside && !edge_is_in(edge, caller)) {
 		edge_hash_message(edge, &rc, 1, message, hash);
-		sink_put(record(edge, EDGE_LEFT), hash, sizeof hash);
+		sink_put(edge_record(edge, EDGE_LEFT), hash, sizeof hash);
 	} else if (!edge->inside && caller->runs && edge_is_in(edge, caller->runs)) {
-		sink_u32(record(edge, EDGE_RETURN), edge_domain_place(edge, caller->runs));
+		sink_u32(edge_record(edge, EDGE_RETURN), edge_domain_place(edge, caller->runs));
+	} else if (!edge->inside && !edge_is_in(edge, caller) && !edge->crossing) {
+		edge_lets_go(edge, caller);
 	}
 }
 
 void
 edge_ready_recorded(struct edge *edge, struct domain *domain)
 {
-	if (!records(edge) || edge->inside || !edge_is_in(edge, domain))
+	if (!edge_records(edge) || edge->inside || !edge_is_in(edge, domain))
 		return;
-	if (domain->completed)
-		crossed(edge, "a key that it waited under was taken back outside");
-	else
-		sink_u32(record(edge, EDGE_WAKE), edge_domain_place(edge, domain));
+	sink_u32(edge_record(edge, EDGE_WAKE), edge_domain_place(edge, domain));
 }
 
 void
@@ -387,9 +450,9 @@ edge_completes(struct domain *owner, const struct device_completion *completion)
 	struct edge *edge = owner->world->edge;
 	struct sink *sink;
 
-	if (!records(edge) || !edge_is_in(edge, owner))
+	if (!edge_records(edge) || !edge_is_in(edge, owner))
 		return;
-	sink = record(edge, EDGE_COMPLETION);
+	sink = edge_record(edge, EDGE_COMPLETION);
 	sink_u32(sink, edge_domain_place(edge, owner));
 	journal_put_completion(sink, completion);
 }
@@ -401,22 +464,14 @@ edge_submits_recorded(struct edge *edge, struct domain *domain,
 	struct sink *sink;
 	uint8_t hash[32];
 
-	if (!records(edge) || !edge_is_in(edge, domain))
+	if (!edge_records(edge) || !edge_is_in(edge, domain))
 		return;
 	edge_hash_request(request, hash);
-	sink = record(edge, EDGE_REQUEST);
+	sink = edge_record(edge, EDGE_REQUEST);
 	sink_put(sink, hash, sizeof hash);
 	sink_u8(sink, error != 0);
 	if (domain->completed)
-		crossed(edge, "the device had no room for a request of it");
-}
-
-void
-edge_dry_recorded(struct edge *edge, struct domain *domain, const struct line *line)
-{
-	if (records(edge) && line && edge_is_in(edge, domain) &&
-		!line_is_below(line, &edge->top->meter.line))
-		crossed(edge, "a meter above it had no more gas");
+		edge_crossed(edge, "the device had no room for a request of it");
 }
 
 /* --- what no record can hold, and the end ------------------------------------------------------ */
@@ -426,13 +481,15 @@ end(struct edge *edge)
 {
 	struct sink *sink;
 	uint8_t hash[32] = {0};
-	const int error = edge_image_hash(edge, hash);
+	int error;
 
-	sink = record(edge, EDGE_END);
+	edge_sync(edge);
+	error = edge_image_hash(edge, hash);
+	sink = edge_record(edge, EDGE_END);
 	sink_u8(sink, error == 0);
 	sink_put(sink, hash, sizeof hash);
 	edge->over = true;
-	bank_watch(&edge->top->bank, NULL);
+	edge_unwatch_banks(edge);
 }
 
 static bool
@@ -443,63 +500,39 @@ is_below(const struct domain *domain, const struct domain *above)
 	return domain;
 }
 
-/* A domain is to go, with all below it; or it goes. */
+/* Of a subtree that goes there is no more to be had. */
 void
 edge_ends(struct domain *domain)
 {
 	struct edge *edge = domain->world->edge;
 
-	if (!records(edge))
-		return;
-	if (is_below(edge->top, domain))
+	if (edge_records(edge) && is_below(edge->top, domain))
 		end(edge);
-	else if (edge_is_in(edge, domain) && !edge->inside)
-		crossed(edge, "what it is made of was ended from outside");
-	else if (!edge_is_in(edge, domain) &&
-		((domain->callee && edge_is_in(edge, domain->callee)) ||
-			(domain->served && edge_is_in(edge, domain->served))))
-		crossed(edge, "a caller outside ended while it waited for it");
-}
-
-void
-edge_banks(struct edge *edge)
-{
-	if (records(edge))
-		crossed(edge, "a bank above it had no room for it");
-}
-
-/* An order across the edge reaches into its caller's memory. */
-void
-edge_touches(struct world *world)
-{
-	if (records(world->edge) && world->edge->crossing)
-		crossed(world->edge, "an order between its memory and something across its edge");
 }
 
 void
 edge_ordered(struct edge *edge)
 {
-	if (records(edge))
-		crossed(edge, "the run was told through its control to do something");
+	if (edge_records(edge))
+		edge_crossed(edge, "the run was told through its control to do something");
 }
 
-void
-edge_asks_keeper(struct domain *domain, const struct key *keeper)
+bool
+edge_ends_one(struct domain *domain)
 {
 	struct edge *edge = domain->world->edge;
+	const bool before = edge->inside;
 
-	if (records(edge) && keeper->kind == KEY_START &&
-		edge_is_in(edge, domain) != (edge_side(edge, keeper) == SIDE_IN))
-		crossed(edge, "a keeper was asked across its edge");
-}
-
-void
-edge_holds(struct domain *domain, const struct domain *leaf)
-{
-	struct edge *edge = domain->world->edge;
-
-	if (records(edge) && edge_is_in(edge, leaf) != edge_is_in(edge, domain))
-		crossed(edge, "a run outside returned while it waited");
+	edge_ends(domain);
+	if (!edge_records(edge) || edge->inside)
+		return before;
+	if (!edge_is_in(edge, domain)) {
+		edge_lets_go(edge, domain);
+		return before;
+	}
+	sink_u32(edge_record(edge, EDGE_ENDED), edge_domain_place(edge, domain));
+	edge->inside = true;
+	return before;
 }
 
 int
@@ -507,7 +540,7 @@ edge_finish(struct edge *edge, struct report *report)
 {
 	uint8_t hash[32];
 
-	if (records(edge))
+	if (edge_records(edge))
 		end(edge);
 	if (edge->crossed.text[0]) {
 		report_say(report, UINT64_MAX, "%s", edge->crossed.text);

@@ -99,6 +99,7 @@ serve_order(struct invocation *inv)
 		return gate_rc(inv, rc);
 	if (!caps || !caps->invoke)
 		return gate_rc(inv, GATE_WRONG_KIND);
+	inv->admitted = true;
 	return caps->invoke(inv);
 }
 

@@ -69,6 +69,7 @@ struct invocation {
 	struct key key;
 	struct message in;     /* keys[i]: copies of what lies in send_slots[i] */
 	int32_t send_slots[MESSAGE_KEYS];
+	bool admitted;         /* its key may be used */
 	uint32_t rc;
 	struct message out;
 };

@@ -16,7 +16,7 @@ uint8_t *
 gate_mem(struct invocation *inv, uint64_t at, uint64_t bytes)
 {
 	if (inv->world->edge)
-		edge_touches(inv->world);
+		return edge_gate_mem(inv, at, bytes);
 	return call_mem(inv->call, at, bytes);
 }
 

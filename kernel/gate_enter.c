@@ -165,15 +165,13 @@ gate_reply(struct invocation *inv)
 
 /* --- keepers ------------------------------------------------------------------------------------ */
 
-bool
-gate_call_keeper(struct domain *domain, const struct key *key, uint32_t order,
+static bool
+call_keeper(struct domain *domain, const struct key *key, uint32_t order,
 	const struct message *message)
 {
 	struct domain *keeper = key->kind == KEY_START ? domain_of(domain->world, key) : NULL;
 	struct message to = *message;
 
-	if (domain->world->edge)
-		edge_asks_keeper(domain, key);
 	if (!keeper || keeper == domain || key->rights || is_over(keeper) ||
 		key_usable(domain->world, key, message->text_bytes) != GATE_OK)
 		return false;
@@ -184,6 +182,14 @@ gate_call_keeper(struct domain *domain, const struct key *key, uint32_t order,
 	serve(keeper, domain);
 	let_in(keeper, order, &to);
 	return true;
+}
+
+bool
+gate_call_keeper(struct domain *domain, const struct key *key, uint32_t order,
+	const struct message *message)
+{
+	return domain->world->edge ? edge_asks_keeper(domain, key, order, message, call_keeper)
+				   : call_keeper(domain, key, order, message);
 }
 
 /* --- ends ----------------------------------------------------------------------------------------- */

@@ -53,6 +53,7 @@ struct grants {
 	struct heap *heap;
 	struct grant *at;
 	uint32_t count, room;
+	bool timed;    /* some have, or had, limits that the clock tells */
 	uint32_t free; /* first unused one, linked through parent; GRANT_NONE: none */
 };
 

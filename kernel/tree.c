@@ -40,8 +40,8 @@ stop_message(const struct domain *domain, struct stop stop, struct message *ret_
 }
 
 /* The run that drives `child` answers; the child stands as it stands. */
-static void
-answer_run(struct domain *child, struct stop stop)
+void
+tree_answer_run(struct domain *child, struct stop stop)
 {
 	struct domain *runner = child->runner;
 	struct message message;
@@ -79,7 +79,7 @@ tree_stopped(struct domain *domain)
 	if (!domain->runner)
 		return;
 	if (domain->runner->wait != WAIT_INVOKE)
-		answer_run(domain, stop);
+		tree_answer_run(domain, stop);
 	else if (stop_is_final(&stop))
 		answer_invoke(domain, stop);
 }
@@ -115,11 +115,13 @@ tree_hold(struct domain *domain, struct domain *leaf)
 		edge_holds(domain, leaf);
 }
 
-static void
-unhold(struct domain *leaf)
+void
+tree_unhold(struct domain *leaf)
 {
 	struct domain **at = &leaf->leaf_of->leaf;
 
+	if (leaf->world->edge)
+		edge_unholds(leaf->leaf_of, leaf);
 	while (*at != leaf)
 		at = &(*at)->leaf_next;
 	*at = leaf->leaf_next;
@@ -152,7 +154,7 @@ tree_go_on(struct domain *child)
 	while (child->leaf) {
 		struct domain *leaf = child->leaf;
 
-		unhold(leaf);
+		tree_unhold(leaf);
 		if (leaf->state == DOMAIN_STOPPED)
 			domain_ready(leaf);
 	}
@@ -237,6 +239,8 @@ tree_wake(struct domain *domain)
 		domain_ready(domain);
 		return;
 	}
+	if (domain->world->edge)
+		edge_wakes(domain);
 	queue_drop(domain);
 	domain->state = DOMAIN_STOPPED;
 	domain->stop = (struct stop){.reason = STOP_WAITING};
@@ -254,7 +258,7 @@ tree_waits(struct domain *domain)
 	if (!at->runner)
 		return;
 	tree_hold(at, domain);
-	answer_run(at, (struct stop){.reason = STOP_WAITING});
+	tree_answer_run(at, (struct stop){.reason = STOP_WAITING});
 }
 
 static const char *
@@ -396,7 +400,7 @@ tell_run(struct domain *domain, struct meter *meter, uint64_t need)
 	child->dry = meter;
 	meter->asked_by = child;
 	if (found) {
-		answer_run(child, stop);
+		tree_answer_run(child, stop);
 		return;
 	}
 	child->interrupted = true;
@@ -435,21 +439,9 @@ purse_dry(struct domain *domain, uint64_t need)
 	domain_stop(domain, (struct stop){.reason = STOP_OUT_OF_GAS, .need = need});
 }
 
-void
-tree_dry(struct domain *domain, uint64_t need)
+static void
+meter_dry(struct domain *domain, struct meter *meter, uint64_t need)
 {
-	struct line *line = line_dry(&domain->world->clock, need);
-	struct meter *meter;
-
-	if (domain->world->edge && edge_dry(domain, line)) {
-		domain_ready(domain);
-		return;
-	}
-	if (!line) {
-		purse_dry(domain, need);
-		return;
-	}
-	meter = meter_of(line);
 	if (meter->told) {
 		park(domain, meter);
 		return;
@@ -457,6 +449,34 @@ tree_dry(struct domain *domain, uint64_t need)
 	meter->told = true;
 	if (!tell_keeper(domain, meter, need))
 		tell_run(domain, meter, need);
+}
+
+void
+tree_dry(struct domain *domain, uint64_t need)
+{
+	const struct edge *edge = domain->world->edge;
+	struct line *line = line_dry(&domain->world->clock, need);
+
+	if (edge && edge_dry(domain, line, need, true))
+		return;
+	if (line)
+		meter_dry(domain, meter_of(line), need);
+	else
+		purse_dry(domain, need);
+	if (edge)
+		edge_dried(domain);
+}
+
+static void
+not_refuelled(struct domain *domain, struct meter *meter)
+{
+	const struct edge *edge = domain->world->edge;
+
+	if (edge && edge_dry(domain, &meter->line, domain->stop.need, false))
+		return;
+	tell_run(domain, meter, domain->stop.need);
+	if (edge)
+		edge_dried(domain);
 }
 
 /* The keeper of the meter it found dry has answered. */
@@ -469,12 +489,25 @@ tree_keeper_said(struct domain *domain, bool refuelled)
 	if (meter)
 		meter->asker = NULL;
 	if (!refuelled && meter) {
-		tell_run(domain, meter, domain->stop.need);
+		not_refuelled(domain, meter);
 		return;
 	}
 	if (meter)
 		tree_unpark(meter);
 	tree_wake(domain);
+}
+
+static void
+ask_dry_again(struct domain *domain, struct meter *meter)
+{
+	const struct edge *edge = domain->world->edge;
+
+	if (edge && edge_dry(domain, &meter->line, domain->stop.need, false))
+		return;
+	if (!tell_keeper(domain, meter, domain->stop.need))
+		tree_keeper_said(domain, false);
+	if (edge)
+		edge_dried(domain);
 }
 
 /* Its keeper was busy, and may be free now. */
@@ -489,8 +522,8 @@ tree_ask_again(struct domain *domain)
 		tree_full(domain, domain->stop.need);
 	else if (wait == WAIT_FAULT)
 		tree_trapped(domain, domain->stop.trap);
-	else if (wait == WAIT_DRY && meter && !tell_keeper(domain, meter, domain->stop.need))
-		tree_keeper_said(domain, false);
+	else if (wait == WAIT_DRY && meter)
+		ask_dry_again(domain, meter);
 }
 
 /* --- storage and traps ---------------------------------------------------------------------- */
@@ -562,9 +595,9 @@ tree_forget(struct domain *domain)
 	if (runner)
 		gate_answer(runner, GATE_GONE, &nothing);
 	while (domain->leaf)
-		unhold(domain->leaf);
+		tree_unhold(domain->leaf);
 	if (domain->leaf_of)
-		unhold(domain);
+		tree_unhold(domain);
 	if (domain->asks) {
 		domain->asks->asker = NULL;
 		tree_unpark(domain->asks);

@@ -33,6 +33,8 @@ enum order_end tree_run(struct invocation *inv, struct domain *child, uint64_t w
 /* A stop as an answer. */
 void stop_message(const struct domain *domain, struct stop stop, struct message *ret_message);
 
+/* The run that drives it answers; it stands as it stands. */
+void tree_answer_run(struct domain *child, struct stop stop);
 /* The domain just stopped: whoever is to hear of it hears. */
 void tree_stopped(struct domain *domain);
 /* The running domain needs `need` gas and a line has no room, or its purse has not so much. */
@@ -47,6 +49,7 @@ void tree_waits(struct domain *domain);
 void tree_go_on(struct domain *child);
 /* It goes on when the other is run again. */
 void tree_hold(struct domain *domain, struct domain *leaf);
+void tree_unhold(struct domain *leaf);
 /* What it waited for has come: READY, unless its strand is held. */
 void tree_wake(struct domain *domain);
 /* All that were parked on it go on. */

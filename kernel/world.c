@@ -529,6 +529,7 @@ world_grant(struct world *world, struct key *key, const struct grant_limits *lim
 	grant->tokens_at = world->clock.now;
 	grant->limited |= limits->uses != UINT64_MAX || limits->bytes != UINT64_MAX ||
 		limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
+	world->grants.timed |= limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
 	key->grant = index;
 	key->grant_generation = grant->generation;
 	return index;

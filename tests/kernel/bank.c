@@ -44,23 +44,49 @@ Test(bank, tells_those_above_later_and_to_the_byte)
 	bank_check(&a);
 }
 
+struct watcher {
+	struct bank_watch watch; /* first */
+	uint64_t says, room, asked;
+	uint32_t refused;
+};
+
+static uint64_t
+above(struct bank_watch *watch, uint64_t room, uint64_t bytes)
+{
+	struct watcher *watcher = (struct watcher *)(void *)watch;
+
+	watcher->room = room;
+	watcher->asked = bytes;
+	watcher->refused += room < bytes;
+	return watcher->says < room ? watcher->says : room;
+}
+
 Test(bank, a_watched_one_hears_of_refusals_above_it_alone)
 {
+	struct watcher watcher = {.watch = {above}, .says = UINT64_MAX};
 	struct bank a, b, c;
-	uint32_t refused = 0;
 
 	bank_init(&a, NULL, 100);
 	bank_init(&b, &a, 80);
 	bank_init(&c, &b, 50);
-	bank_watch(&b, &refused);
+	bank_watch(&b, &watcher.watch);
 	cr_assert(bank_take(&a, 60));
 	cr_assert_not(bank_take(&c, 60));
-	cr_assert_eq(refused, 0, "it is its own limit");
+	cr_assert_eq(watcher.refused, 0, "it is its own limit");
 	cr_assert_not(bank_take(&c, 45));
-	cr_assert_eq(refused, 1, "a has 40");
+	cr_assert_eq(watcher.refused, 1, "a has 40");
+	cr_assert_eq(watcher.room, 40);
+	cr_assert_eq(watcher.asked, 45);
+	cr_assert_eq(bank_room(&c), 40);
+	cr_assert_eq(watcher.asked, 50, "all that it has itself");
+	watcher.says = 7;
+	cr_assert_eq(bank_room(&c), 7);
+	cr_assert_not(bank_take(&c, 8), "less is said than there is");
+	cr_assert(bank_take(&c, 7));
+	watcher.refused = 0;
 	bank_watch(&b, NULL);
 	cr_assert_not(bank_take(&c, 45));
-	cr_assert_eq(refused, 1);
+	cr_assert_eq(watcher.refused, 0);
 	bank_check(&a);
 }
 
