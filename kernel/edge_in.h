@@ -51,7 +51,7 @@ static const uint8_t edge_magic[8] = {'K', 'E', 'Y', 'H', 'E', 'D', 'G', 'E'};
 /* The kinds that the kernel does not make keys of, but which never change. ORDER KINDS */
 enum { EDGE_KEY_MODULE = 5, EDGE_KEY_CREATOR = 12, EDGE_KEY_IMAGE = 17 };
 
-_Static_assert(EDGE_RECORD_COUNT <= EDGE_TYPES, "each is counted");
+_Static_assert((int)EDGE_RECORD_COUNT <= (int)EDGE_TYPES, "each is counted");
 
 bool edge_is_in(const struct edge *edge, const struct domain *domain);
 enum edge_side edge_side(struct edge *edge, const struct key *key);
