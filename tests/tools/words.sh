@@ -68,6 +68,7 @@ text exec-missing "$KH" exec --templates t nothing
 text help-template "$KH" help template
 text help-exec "$KH" help exec
 text help-replay "$KH" help replay
+text replay-edge "$KH" replay --edge x x.khr
 text replay-snapshot "$KH" replay --snapshot x x.bin
 text replay-none "$KH" replay x.bin
 text completion-which "$KH" completion tcsh

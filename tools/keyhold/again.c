@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kernel/base/blake2b.h"
+#include "kernel/edge.h"
 #include "tools/keyhold/pen.h"
 #include "tools/keyhold/recording.h"
 #include "tools/keyhold/say.h"
@@ -89,6 +90,29 @@ where(void *user)
 	return world_where(((struct worker *)user)->world);
 }
 
+/* One of a subtree has no journal of a run. */
+static void
+read_alone(struct worker *worker)
+{
+	const struct recording *recording = &again.recording;
+
+	if (worker->start.only)
+		worker_refuse(worker, EXIT_USAGE, "%s is of one domain and all below it already: replay it "
+			"without --only", worker->start.program);
+	if (recording->journal_bytes || !recording->outcome_bytes ||
+		recording->outcome_bytes > EDGE_NAME_MAX || recording->cut)
+		worker_refuse(worker, EXIT_DATA, "%s: it is said to be of one subtree, and has the parts of a "
+			"whole run", worker->start.program);
+	choose_start(worker);
+	worker->alone = true;
+}
+
+const struct recording *
+again_recording(void)
+{
+	return &again.recording;
+}
+
 void
 again_read(struct worker *worker)
 {
@@ -102,6 +126,10 @@ again_read(struct worker *worker)
 	if (recording_read(worker->program, worker->program_bytes, &worker->report, &again.recording))
 		worker_refuse(worker, EXIT_DATA, "%s: %s", name, worker->report.text);
 	choose_program(worker);
+	if (again.recording.head.flags & RECORDING_EDGE) {
+		read_alone(worker);
+		return;
+	}
 	if (replayer_begin(replayer, &again.heap, again.recording.journal, again.recording.journal_bytes,
 		&clock, &worker->report))
 		worker_refuse(worker, EXIT_DATA, "%s: %s", name, worker->report.text);

@@ -550,6 +550,12 @@ guest_run(struct worker *worker)
 
 	if (replay)
 		again_read(worker);
+	if (worker->alone) {
+		only_from_file(worker);
+		tell_log(worker);
+		tell(worker);
+		return;
+	}
 	wasi.args = start->args;
 	wasi.args_count = start->args_count;
 	wasi.env = start->env;

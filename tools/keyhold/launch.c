@@ -216,6 +216,11 @@ read_until(struct launch *launch)
 		return EXIT_USAGE;
 	}
 	start->only = options_value(launch->options, OPTION_ONLY);
+	if (options_has(launch->options, OPTION_EDGE) && !start->only) {
+		say_error("--edge %s: of whom? say --only DOMAIN",
+			options_value(launch->options, OPTION_EDGE));
+		return EXIT_USAGE;
+	}
 	if (!until)
 		return 0;
 	start->until = step ? UNTIL_STEP : UNTIL_GAS;
@@ -315,6 +320,10 @@ open_files(struct launch *launch)
 	if (!r && tape) {
 		launch->tape.name = strdup(tape);
 		r = launch->tape.name ? open_image(&launch->tape, "--record", "a recording") : EXIT_FAULT;
+	}
+	if (!r && options_has(launch->options, OPTION_EDGE)) {
+		launch->tape.name = strdup(options_value(launch->options, OPTION_EDGE));
+		r = launch->tape.name ? open_image(&launch->tape, "--edge", "a recording") : EXIT_FAULT;
 	}
 	if (!r && launch->other)
 		r = program_open(launch->other, &launch->other_fd);

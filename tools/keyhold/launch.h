@@ -60,6 +60,7 @@ struct launch {
 	bool ended;            /* through control */
 	struct record *then;     /* replay: what the recorded run came to; NULL: not known */
 	uint8_t *then_bytes;
+	const char *then_alone;  /* it is a recording of one subtree, of this name; NULL: of a run */
 	uint32_t then_flags;     /* enum recording_tail_flag */
 	int then_status;
 	struct report report;  /* why the launch failed, if it did */

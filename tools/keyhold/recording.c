@@ -55,7 +55,7 @@ recording_get_head(struct bytes_in *in, struct report *report, struct recording_
 			"%d, so gas would differ", prices, engine, PRICES_VERSION, IMAGE_ENGINE_VERSION);
 		return -EINVAL;
 	}
-	if (head.flags & ~(uint32_t)(RECORDING_THIN | RECORDING_IMAGE)) {
+	if (head.flags & ~(uint32_t)(RECORDING_THIN | RECORDING_IMAGE | RECORDING_EDGE)) {
 		report_say(report, 12, "the recording has flags that mean nothing here: 0x%x", head.flags);
 		return -EINVAL;
 	}

@@ -20,7 +20,7 @@
 #include "kernel/base/report.h"
 
 enum {
-	RECORDING_VERSION = 1,
+	RECORDING_VERSION = 2,
 	RECORDING_HEAD_BYTES = 80,
 	RECORDING_HASH_BYTES = 32,
 	RECORDING_TAIL_BYTES = 56,
@@ -30,6 +30,7 @@ enum {
 enum recording_flag {
 	RECORDING_THIN = 1 << 0,  /* the program is named by its hash, its bytes are not here */
 	RECORDING_IMAGE = 1 << 1, /* the run went on from an image */
+	RECORDING_EDGE = 1 << 2,  /* of one subtree: its journal is the program, its name the outcome */
 };
 
 enum recording_tail_flag {

@@ -25,6 +25,7 @@ void tape_close(struct worker *worker);
 /* Behind the walls: reads the recording, which takes the place of `start` and
  * `program`. Refuses what is none. */
 void again_read(struct worker *worker);
+const struct recording *again_recording(void);
 struct device *again_open(struct worker *worker);
 bool again_poked(struct worker *worker);  /* between steps: stop now? */
 /* Between steps: was it told to do something here? The same until it is taken. */
@@ -47,5 +48,7 @@ int again_flush(void);
 void only_watch(struct worker *worker);
 void only_seen(struct worker *worker);
 void only_again(struct worker *worker);
+/* In place of all that, when what was read is of a subtree alone. */
+void only_from_file(struct worker *worker);
 
 void again_close(struct worker *worker);   /* the record says how the replay went */

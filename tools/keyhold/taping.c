@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kernel/base/blake2b.h"
+#include "kernel/edge.h"
 #include "kernel/image.h"
 #include "tools/keyhold/launch.h"
 #include "tools/keyhold/recording.h"
@@ -87,8 +88,8 @@ taping_begin(struct launch *launch)
 	size_t bytes;
 	int r;
 
-	if (launch->tape.fd < 0)
-		return 0;
+	if (launch->tape.fd < 0 || launch->start.flags & START_REPLAY)
+		return 0; /* --edge is the worker's */
 	if (fstat(launch->program_fd, &stat))
 		return not_written(launch, strerror(errno));
 	if (stat.st_size)
@@ -136,6 +137,11 @@ taping_end(struct launch *launch, int status)
 		return 0;
 	if (record && record->tape == TAPE_FAILED)
 		return not_written(launch, tape_error(record->tape_error));
+	if (launch->start.flags & START_REPLAY) {
+		if (!record || record->tape != TAPE_WRITTEN)
+			return 0;
+		return new_file_keep(&launch->tape, &report) ? not_written(launch, report.text) : 0;
+	}
 	outcome.out = open_memstream(&words, &bytes);
 	if (outcome.out && record)
 		record_write_outcome(record, &outcome.sink);
@@ -193,13 +199,19 @@ taping_open(struct launch *launch)
 	launch->then_status = (int)(bytes_u32(&in) & 255);
 	if (bytes > RECORDING_OUTCOME_MAX || bytes > (uint64_t)stat.st_size - sizeof(tail) || !bytes)
 		return 0;
-	launch->then_bytes = malloc(bytes);
+	launch->then_bytes = malloc(bytes + 1);
 	if (!launch->then_bytes) {
 		say_error("no memory");
 		return EXIT_FAULT;
 	}
-	if (read_at(fd, launch->then_bytes, bytes, stat.st_size - (off_t)(sizeof(tail) + bytes)))
+	if (!read_at(fd, launch->then_bytes, bytes, stat.st_size - (off_t)(sizeof(tail) + bytes)))
+		return 0;
+	if (head.flags & RECORDING_EDGE) {
+		launch->then_bytes[bytes] = 0;
+		launch->then_alone = (const char *)launch->then_bytes;
+	} else {
 		(void)record_read(launch->then_bytes, bytes, &launch->then);
+	}
 	return 0;
 }
 
@@ -290,9 +302,11 @@ static int
 say_only(const struct launch *launch)
 {
 	const struct record *record = launch->record;
-	const char *only = launch->start.only;
 	char gas[UNITS_TEXT_MAX], steps[UNITS_TEXT_MAX], safe[REPORT_BYTES_MAX * 2];
+	char name[EDGE_NAME_MAX * 4 + 1];
+	const char *only = launch->start.only ? launch->start.only : launch->then_alone;
 
+	only = only ? say_safe(only, strnlen(only, EDGE_NAME_MAX), name, sizeof(name)) : "one";
 	units_group(record->only_gas, gas);
 	units_group(record->only_steps, steps);
 	(void)say_safe(record->only_text.text, record->only_text.bytes, safe, sizeof(safe));

@@ -33,6 +33,7 @@ struct worker {
 	const uint8_t *other; /* replay: the program, when the recording has it not */
 	size_t other_bytes;
 	const char *recording; /* replay: its name */
+	bool alone;            /* it is of one subtree */
 	struct world *world;
 	struct domain *domain;
 	uint64_t gas_before;    /* used when this process took it over */
