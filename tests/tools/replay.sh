@@ -34,6 +34,22 @@ same() {
 	is "$name: the same report" "$(plain r.json)" "$(plain again.json)"
 	mv nothing/t.khr .
 }
+# Until FILE has so many bytes, or the job is gone.
+until_said() { # JOB FILE BYTES
+	while kill -0 "$1" 2>/dev/null && [ "$(wc -c <"$2")" -lt "$3" ]; do sleep 0.01; done
+}
+
+# sent SIGNAL BYTES CMD..: with what comes through `pipe`; the signal, when it has said so
+# many bytes.
+sent() {
+	signal=$1 bytes=$2
+	shift 2
+	if [ -p pipe ]; then "$@" <pipe 3>&- & else "$@" & fi
+	job=$!
+	until_said "$job" then "$bytes"
+	kill "-$signal" "$job"
+	wait "$job"
+}
 R="--report r.json --record t.khr"
 
 same hello 0 "$KH" run $R hello.wasm
@@ -47,10 +63,15 @@ same invoke 0 "$KH" run $R --invoke add64 sums.wasm 20 22
 mkdir data && echo secret >data/file
 same "a directory" 0 "$KH" run $R --dir data::/data open.wasm file
 same timeout 124 "$KH" run $R --timeout 200ms spin.wasm
-same "an interrupted loop" 130 sh -c "$KH run $R spin.wasm & sleep 0.3; kill -INT \$!; wait \$!"
-same "an interrupted wait" 143 sh -c "sleep 0.6 | $KH run $R cat.wasm & sleep 0.3; kill -TERM \$!; wait \$!"
-same "an interrupted wait, live" 143 \
-	sh -c "sleep 0.6 | $KH run $R --live cat.wasm & sleep 0.3; kill -TERM \$!; wait \$!"
+same "an interrupted loop" 130 sent INT 5 "$KH" run $R said.wasm
+# cat has said all it was given and reads on from a pipe that nobody closes: without
+# --live it waits for a whole buffer before it says anything.
+mkfifo pipe && exec 3<>pipe || exit 99
+head -c 65536 input >&3
+same "an interrupted wait" 143 sent TERM 65536 "$KH" run $R cat.wasm
+head -c 5 input >&3
+same "an interrupted wait, live" 143 sent TERM 5 "$KH" run $R --live cat.wasm
+exec 3>&-
 "$KH" run --quiet --gas 100k --snapshot-on gas=a.khi ticks.wasm >/dev/null
 same resumed 0 "$KH" resume $R --gas +1G a.khi
 
@@ -80,9 +101,10 @@ run "$KH" replay t.khr hello.wasm
 is "a program too many is told" 64 "$status"
 
 # --- a worker that was killed
-"$KH" run --record k.khr spin.wasm >/dev/null 2>&1 &
+: >said
+"$KH" run --record k.khr said.wasm >said 2>&1 &
 keyhold=$!
-sleep 0.5
+until_said "$keyhold" said 5
 worker=$(cat "/proc/$keyhold/task/$keyhold/children" 2>/dev/null | awk '{ print $1 }')
 if [ -n "$worker" ]; then
 	kill -KILL "$worker"
