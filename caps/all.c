@@ -89,6 +89,7 @@ const struct caps caps_all = {
 	.object_keys = object_image_keys,
 	.object_module = object_image_module,
 	.image_begin = object_image_begin,
+	.key_open = root_key_open,
 	.grant_name = root_grant_name,
 	.grant_find = root_grant_find,
 	.close_cut = openings_close_cut,

@@ -243,6 +243,23 @@ root_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	return bind_to(state, domain, (uint32_t)found, &imaged, OPENING_LOST, ret_key);
 }
 
+bool
+root_key_open(struct world *world, const struct key *key, bool make)
+{
+	struct caps_state *state = caps_state(world);
+	struct opening *o = state && (key->kind == KIND_directory || key->kind == KIND_file)
+		? opening_of(state, key)
+		: NULL;
+
+	if (!o || !o->path_bytes)
+		return false;
+	if (make && o->state == OPENING_LOST) {
+		o->state = OPENING_LIVE;
+		o->handle = OPENING_NOT - 1;
+	}
+	return o->state == OPENING_LIVE;
+}
+
 void
 caps_reseed(struct world *world, uint32_t first, uint64_t seed)
 {

@@ -143,6 +143,7 @@ bool opening_ready(struct call *call, struct caps_state *state, const struct key
 
 /* struct kind's columns for keys with an opening (root_image.c). */
 void root_image_write(struct world *world, const struct key *key, struct sink *sink);
+bool root_key_open(struct world *world, const struct key *key, bool make); /* struct caps */
 void log_image_write(struct world *world, const struct key *key, struct sink *sink);
 bool log_image_bind(struct world *world, struct domain *domain, struct bytes_in *in,
 	struct key *ret_key);

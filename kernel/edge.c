@@ -225,6 +225,16 @@ put_said(struct edge *edge, struct sink *sink, const struct key *key)
 	kind->image_write(edge->world, key, &counted);
 	sink_u32(sink, (uint32_t)counted.bytes);
 	kind->image_write(edge->world, key, sink);
+	sink_u8(sink, edge_key_open(edge, key, false));
+}
+
+bool
+edge_key_open(struct edge *edge, const struct key *key, bool make)
+{
+	const struct caps *caps = edge->world->config.caps;
+
+	return caps->key_open && caps->kinds[key->kind].image_write &&
+		caps->key_open(edge->world, key, make);
 }
 
 /* What never changes travels itself, the first time it is met. */

@@ -223,11 +223,14 @@ get_said(struct edge *edge, struct bytes_in *in, uint8_t kind, struct key *ret_k
 	const uint32_t bytes = bytes_u32(in);
 	const uint8_t *at = bytes_take(in, bytes);
 	struct bytes_in said = bytes_in(at ? at : (const uint8_t *)"", at ? bytes : 0);
+	const uint8_t opened = bytes_u8(in);
 
-	if (!at || !row->image_bind)
+	if (!at || !row->image_bind || opened > 1)
 		return false;
-	if (!row->image_bind(edge->world, edge->top, &said, ret_key))
+	if (!row->image_bind(edge->world, NULL, &said, ret_key))
 		*ret_key = (struct key){.grant = GRANT_NONE};
+	else if (opened)
+		(void)edge_key_open(edge, ret_key, true);
 	return true;
 }
 
@@ -286,7 +289,7 @@ edge_get_key(struct edge *edge, struct bytes_in *in, struct key *ret_key)
 	narrow.flags = bytes_u8(in);
 	narrow.rights = bytes_u32(in);
 	narrow.badge = bytes_u64(in);
-	if (how != REF_SAID) {
+	if (how != REF_SAID || edge_key_open(edge, &key, false)) { /* its own may be more than a root's */
 		key.flags = narrow.flags;
 		key.rights = narrow.rights;
 		key.badge = narrow.badge;

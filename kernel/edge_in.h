@@ -156,6 +156,8 @@ uint8_t *edge_memory(struct invocation *inv, uint64_t at, uint64_t bytes);
 
 /* The keys that an object holds. */
 struct key *edge_object_keys(struct edge *edge, uint32_t object, uint32_t *ret_count);
+/* What it names is opened, not only given; `make`: from now on. */
+bool edge_key_open(struct edge *edge, const struct key *key, bool make);
 bool edge_grant_is_in(struct edge *edge, uint32_t grant);
 struct domain *edge_owner(const struct object *object); /* whose bank paid for it */
 bool edge_kind_has_domain(uint8_t kind);

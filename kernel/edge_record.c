@@ -131,6 +131,7 @@ put_outward(struct edge *edge, struct sink *sink, uint32_t place, uint32_t slot,
 {
 	if (key->kind == KEY_VOID ||
 		(edge_side(edge, key) != SIDE_OUT && !edge_is_fixed(key->kind) &&
+			!edge_key_open(edge, key, false) &&
 			(key->grant == GRANT_NONE || edge_grant_is_in(edge, key->grant))))
 		return 0;
 	if (sink) {
@@ -234,6 +235,53 @@ put_beside(struct edge *edge, const struct image_out *out)
 	edge_put_purses(edge, sink, out);
 }
 
+/* Who reads an image pays for what its keys open; here others had paid. So these are
+ * among the keys beside it: taken out, and put back. */
+static void
+take_opened(struct edge *edge, struct edge_bytes *taken, struct key *keys, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (key_is_void(&keys[i]) || !edge_key_open(edge, &keys[i], false))
+			continue;
+		sink_put(&taken->sink, &(struct key *){&keys[i]}, sizeof(struct key *));
+		sink_put(&taken->sink, &keys[i], sizeof keys[i]);
+		if (!taken->sink.failed)
+			keys[i] = (struct key){0};
+	}
+}
+
+static void
+put_back(const struct edge_bytes *taken)
+{
+	struct key *to;
+
+	for (uint64_t at = 0; at + sizeof to + sizeof *to <= taken->count; at += sizeof to + sizeof *to) {
+		memcpy(&to, taken->at + at, sizeof to);
+		memcpy(to, taken->at + at + sizeof to, sizeof *to);
+	}
+}
+
+static int
+write_image(struct edge *edge, const struct image_out *out, struct sink *sink)
+{
+	struct edge_bytes taken;
+	uint32_t count;
+	struct key *keys;
+	int error;
+
+	edge_bytes_init(&taken, edge->heap);
+	for (struct domain *at = edge->top; at; at = domain_walk(at, edge->top))
+		take_opened(edge, &taken, at->slots, at->slots_count);
+	for (uint32_t i = 0; i < out->objects_count; i++) {
+		keys = edge_object_keys(edge, out->objects[i], &count);
+		take_opened(edge, &taken, keys, count);
+	}
+	error = taken.sink.failed ? -ENOMEM : image_write(edge->world, edge->top, sink, false);
+	put_back(&taken);
+	edge_bytes_free(&taken);
+	return error;
+}
+
 static void
 begin(struct edge *edge)
 {
@@ -246,8 +294,14 @@ begin(struct edge *edge)
 		edge_crossed(edge, unsaid(edge));
 		return;
 	}
+	for (struct domain *at = edge->top; at; at = domain_walk(at, edge->top))
+		at->mark = out.domains_count++;
+	if (image_collect(&out)) {
+		edge_crossed(edge, "there was no memory to look at it");
+		return;
+	}
 	edge_bytes_init(&image, edge->heap);
-	error = image_write(edge->world, edge->top, &image.sink, false);
+	error = write_image(edge, &out, &image.sink);
 	if (error) {
 		edge_crossed(edge, "it is in the middle of something of the device's");
 	} else {
@@ -258,15 +312,9 @@ begin(struct edge *edge)
 		sink_u64(sink, 0);
 		sink_put(sink, image.at, image.count);
 		edge->began = edge->clock_at = edge->world->clock.now;
-		for (struct domain *at = edge->top; at; at = domain_walk(at, edge->top))
-			at->mark = out.domains_count++;
-		if (image_collect(&out)) {
-			edge_crossed(edge, "there was no memory to look at it");
-		} else {
-			put_beside(edge, &out);
-			image_collected_free(&out);
-		}
+		put_beside(edge, &out);
 	}
+	image_collected_free(&out);
 	edge_bytes_free(&image);
 	if (!edge->over)
 		edge_watch_banks(edge);

@@ -119,6 +119,9 @@ struct caps { /* caps/caps.c: const struct caps caps_all */
 	struct module *(*object_module)(uint8_t kind, const void *body);
 	/* An image is about to be written, or read. May be NULL. */
 	void (*image_begin)(struct world *world);
+	/* Is what a said key names open by itself, below its root? With `make`, it is from
+	 * now on, to a device that asks for no handle (kernel/edge.h). */
+	bool (*key_open)(struct world *world, const struct key *key, bool make);
 	/* The name under which the host gave a root grant; and back, GRANT_NONE if it is
 	 * not given here. */
 	const char *(*grant_name)(struct world *world, uint32_t grant);

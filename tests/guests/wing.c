@@ -4,6 +4,8 @@
  * each the kid calls the grandkid, asks main's bank how it stands, and reads of the file
  * it was given. Then main feeds it, calls it, runs it while it has nothing to do, calls
  * it once more, and yields what came of it all.
+ * Where there is a directory `/dir`, main opens `data` in it for the kid, before that
+ * runs and before each call.
  * The keys `/self` (this module, for whoever starts it by itself) and `/data` (a file)
  * are looked for by name. */
 #include "tests/guests/house.h"
@@ -98,9 +100,22 @@ serve(void)
 }
 
 static void
+give_opened(kh_i32 dir)
+{
+	struct kh_message m = kh_message();
+
+	m.word[0] = KH_OPEN_READ;
+	m.text = "data";
+	m.text_bytes = 4;
+	m.receive[0] = AT_DATA;
+	OK(kh_call(dir, KH_DIRECTORY_OPEN, &m));
+	OK(house_give(AT_CHILD, AT_DATA, AT_DATA));
+}
+
+static void
 begin_main(void)
 {
-	const kh_i32 self = find("/self", 5), data = find("/data", 5);
+	const kh_i32 self = find("/self", 5), data = find("/data", 5), dir = find("/dir", 4);
 	struct kh_message m = kh_message();
 	kh_u64 sum = 0;
 
@@ -119,11 +134,17 @@ begin_main(void)
 	OK(house_give(AT_CHILD, AT_MAIN_BANK, KH_BANK));
 	if (data >= 0)
 		OK(house_give(AT_CHILD, AT_DATA, data));
+	else if (dir >= 0)
+		give_opened(dir);
 	if (house_run(AT_CHILD, 100000000, 0, 0, &m) != KH_STOP_YIELDED || m.word[1] != 77)
 		house_fail(m.word[0] << 8 | m.word[1]);
 	(void)house_run(AT_CHILD, 0, 5, KH_RUN_DETACH, &m);
 	for (kh_u64 i = 0; i < (task.count ? task.count : 3); i++)
 		sum = sum * 33 + ask(DO_ADD, i);
+	if (dir >= 0) {
+		give_opened(dir);
+		sum = sum * 33 + ask(DO_ADD, 8);
+	}
 	OK(order(AT_CHILD, KH_DOMAIN_REFUEL, 1000000, 0));
 	sum += ask(DO_ADD, 9);
 	if (house_run(AT_CHILD, 0, 0, 0, &m) != KH_STOP_WAITING)

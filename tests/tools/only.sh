@@ -42,6 +42,16 @@ run "$KH" replay --only main/kid --until 1T t.khr
 grep -q 'alone: the same end.*before --until was reached' "$WORK/err"
 ok "what is never reached is told"
 
+# --- a file that was opened outside
+cd .. || exit 99
+run "$KH" run --record dir.khr --key file:wing.wasm,ro,as=/self --dir .::/dir wing.wasm
+is "a family runs, with a directory" 0 "$status"
+for who in main main/kid main/kid/grandkid; do
+	run "$KH" replay --only "$who" dir.khr
+	is "$who alone reads what main opened for it" 0 "$status"
+done
+cd nothing || exit 99
+
 # --- kept as a file of its own
 for who in main main/kid main/kid/grandkid; do
 	run "$KH" replay --only "$who" --edge e.khr t.khr
@@ -111,7 +121,7 @@ run "$KH" replay --only main/kid#2 t.khr
 [ "$status" -eq 64 ] && grep -q 'no domain main/kid#2' "$WORK/err"
 ok "a name that nobody has is a mistake of the command line's"
 cd .. || exit 99
-run "$KH" run --gas 480k --record dry.khr --key file:wing.wasm,ro,as=/self \
+run "$KH" run --gas 560k --record dry.khr --key file:wing.wasm,ro,as=/self \
 	--key file:data,ro,as=/data wing.wasm
 run "$KH" replay --only main/kid dry.khr
 [ "$status" -eq 0 ] && grep -q 'main/kid alone: the same end' "$WORK/err"
