@@ -104,16 +104,18 @@ world_take_completion(struct world *world, bool wait)
 
 /* --- what a run came to ---------------------------------------------------------- */
 
-/* Its memories are hot, as a step or a call needs them. false: there was no room,
- * and it stopped before anything happened. */
 static bool
-warm(struct domain *domain)
+is_warm(struct domain *domain)
 {
-	if (!store_is_cold(domain->store) || !store_warm(domain->store))
-		return true;
+	return !store_is_cold(domain->store) || !store_warm(domain->store);
+}
+
+/* Its memories cannot be had: it stops before anything happened. */
+static void
+stop_cold(struct domain *domain)
+{
 	domain_stop(domain,
 		(struct stop){.reason = STOP_OUT_OF_STORAGE, .need = HOST_PAGE_BYTES});
-	return false;
 }
 
 /* Does it go on in this slice? */
@@ -282,11 +284,34 @@ run_with_rent(struct domain *domain)
 		meter_rate(&domain->world->clock, meter);
 }
 
+/* Address space is short: one after the other of those that sleep gives up its own
+ * until there is enough. A hand goes round, so whoever was cooled longest ago is the
+ * next. Only here, where a step begins and nobody holds a place in a memory; nobody
+ * can tell but by the time it takes. */
+static bool
+make_room(struct domain *domain)
+{
+	struct world *world = domain->world;
+
+	for (uint32_t i = 0; i < world->places_count; i++) {
+		struct domain *at = world_domain(world, world->cool_at++ % world->places_count);
+
+		if (!at || at == domain || at->state == DOMAIN_READY || !at->store ||
+			store_is_cold(at->store))
+			continue;
+		if (!store_cool(at->store) && is_warm(domain))
+			return true;
+	}
+	return false;
+}
+
 static bool
 run_once(struct domain *domain)
 {
-	if (!warm(domain))
+	if (!is_warm(domain) && !make_room(domain)) {
+		stop_cold(domain);
 		return false;
+	}
 	if (domain->wait != WAIT_NOTHING && domain->wait != WAIT_IMPORT) {
 		tree_ask_again(domain);
 		if (domain->state != DOMAIN_READY)
@@ -480,8 +505,10 @@ quiesce_call(struct domain *domain)
 		return;
 	}
 	line_switch(&world->clock, &domain->meter.line);
-	if (warm(domain))
+	if (is_warm(domain))
 		(void)answer_call(domain);
+	else
+		stop_cold(domain);
 }
 
 static void

@@ -58,6 +58,7 @@ struct world {
 	uint32_t imports_count;
 	bool closing, close_again; /* a cut's closing is under way; another cut came since */
 	uint32_t close_at;         /* caps' place in it */
+	uint32_t cool_at; /* whose memories are put away next when space is short */
 	uint64_t steps; /* made; replay finds its place by it */
 	uint64_t ask_at; /* the step before which the device is asked again */
 	void *caps_state;

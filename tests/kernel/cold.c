@@ -157,6 +157,40 @@ Test(cold_domains, without_room_to_warm_stop_before_anything_happened)
 	cr_assert_eq(answer(domain), expected());
 }
 
+/* Space for two memories, and twenty domains that take turns. */
+Test(cold_domains, give_up_their_space_to_whoever_runs)
+{
+	enum { MANY = 20 };
+	struct domain *all[MANY];
+
+	for (int i = 0; i < MANY; i++) {
+		all[i] = make();
+		if (i == 1)
+			host.reserved_max = host.reserved;
+		cr_assert_eq(store_cool(all[i]->store), 0);
+	}
+	for (int i = 0; i < MANY; i++) {
+		cr_assert_eq(go(all[i]), STOP_YIELDED, "%d", i);
+		fake_stream_feed(&device, user.in, "input", 5);
+	}
+	cr_assert_leq(host.reserved, host.reserved_max);
+	for (int i = 0; i < MANY; i++)
+		cr_assert_eq(answer(all[(7 * i) % MANY]), expected(), "%d", i);
+	/* Who is about to run itself keeps what it has. */
+	host.reserved_max = 0;
+	all[0] = make();
+	all[1] = make();
+	domain_start(all[1]);
+	cr_assert_eq(store_cool(all[0]->store), 0);
+	for (int i = 2; i < MANY; i++)
+		domain_end(all[i]);
+	host.reserved_max = host.reserved;
+	domain_start(all[0]);
+	world_step(world, all[0]);
+	cr_assert_eq(all[0]->stop.reason, STOP_OUT_OF_STORAGE);
+	cr_assert_not(store_is_cold(all[1]->store));
+}
+
 Test(cold_domains, wait_and_are_answered)
 {
 	struct domain *domain = make();
