@@ -495,6 +495,18 @@ check_made(struct checker *c, struct node *node, const char *name)
 		return element(c, first, node);
 	if (!strcmp(name, "fold") || !strcmp(name, "fold2"))
 		return check_fold(c, node, name[4] == '2');
+	if (!strcmp(name, "entry")) {
+		struct type *word = &type_u;
+		struct fact *fact = check_fact(c, node);
+
+		if (first->kind == TYPE_FN)
+			fact->instance = check_instance(c, first->def, &word, 1, node->at);
+		else
+			source_complain(c->sources, node->at, "$funcname(f)", "this is no function");
+		if (fact->instance)
+			(void)check_entry(c, fact->instance, node->at);
+		return &type_addr;
+	}
 	if (!strcmp(name, "addr") || !strcmp(name, "refs") || !strcmp(name, "ovalue"))
 		return &type_addr;
 	if (!strcmp(name, "typename"))

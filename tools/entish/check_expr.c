@@ -48,7 +48,10 @@ check_fit(struct checker *c, struct node *node, struct type *want, const char *w
 		return;
 	} else if (node->kind == N_TEXT && want->kind == TYPE_RECORD &&
 		   !strcmp(want->record->name, "vector")) {
+		struct type *text = &type_text;
+
 		fact->coerce = COERCE_VECTOR;
+		c->vector = check_prelude(c, "vector_of", &text, 1, node->at);
 		return;
 	}
 	if (type_unify(have, want))

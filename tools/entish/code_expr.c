@@ -648,6 +648,8 @@ made(struct coder *c, struct node *node, const char *name)
 		code_expr(c, first);
 	} else if (!strcmp(name, "as") || !strcmp(name, "outcome")) {
 		code_expr(c, second);
+	} else if (!strcmp(name, "entry")) {
+		op_i32(c, code_fact(c, node)->instance->entry);
 	} else if (!strcmp(name, "refs")) {
 		op_i32(c, code_refs(of->args[of->count - 1]));
 	} else if (!strcmp(name, "ovalue")) {
@@ -900,13 +902,6 @@ plain(struct coder *c, struct node *node)
 	}
 }
 
-/* A text as the original's vector: (start, length) in area 2. */
-static void
-coerce_vector(struct coder *c)
-{
-	if (c->check->vector)
-		op_call(c, c->check->vector);
-}
 
 void
 code_expr(struct coder *c, struct node *node)
@@ -945,7 +940,7 @@ code_expr(struct coder *c, struct node *node)
 		return;
 	case COERCE_VECTOR:
 		plain(c, node);
-		coerce_vector(c);
+		op_call(c, c->check->vector); /* (start, length) in area 2 */
 		return;
 	default:
 		plain(c, node);
