@@ -17,4 +17,6 @@ if command -v wat2wasm >/dev/null 2>&1; then
 	done
 fi
 cp "$corpus"/module/*.wasm "$corpus/program/"
+mkdir -p "$corpus/entish"
+cp "$source"/entish/*/*.et "$corpus/entish/"
 : >"$stamp"

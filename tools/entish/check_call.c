@@ -8,7 +8,9 @@
 static struct type *
 written_or(struct checker *c, struct def *def, struct node *param, struct type *have)
 {
-	return param->type ? check_written(c, def->unit, param->type) : type_plain(have);
+	if (param->type)
+		return check_written(c, def->unit, param->type);
+	return def->unit == c->prelude ? have : type_plain(have); /* print() sees what is written u */
 }
 
 /* One that is there for these types; or, of those that are being checked, one whose

@@ -526,7 +526,7 @@ check_choice(struct checker *c, struct node *node)
 		return other;
 	}
 	check_fit(c, node->c, type, "the other choice");
-	return type;
+	return type_plain(type); /* what is u on one side only would be either */
 }
 
 static struct type *
