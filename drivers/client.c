@@ -28,6 +28,7 @@ piece_bytes(const struct device_request *request)
 	case DEVICE_READ:
 	case DEVICE_LIST:
 	case DEVICE_ENTROPY:
+	case DEVICE_RESOLVE:
 		return request->bytes < most ? request->bytes : most;
 	case DEVICE_READLINK:
 		return request->bytes < DEVICE_PATH_MAX ? request->bytes : DEVICE_PATH_MAX;
@@ -64,8 +65,12 @@ request_check(struct client *client, const struct device_request *request)
 		return -DEVICE_EBADF;
 	if (handle->cut && request->op != DEVICE_CLOSE)
 		return -DEVICE_EREVOKED;
+	if (request->op == DEVICE_ACCEPT && !(handle->mode & WIRE_MODE_LISTENER))
+		return -DEVICE_ENOTSUP;
 	if (!io_op(request->op))
 		return 0;
+	if (handle->mode & (WIRE_MODE_RULE | WIRE_MODE_LISTENER))
+		return -DEVICE_ENOTSUP; /* a listener is in its slot to be polled */
 	if (handle->mode & WIRE_MODE_DIRECTORY)
 		return request->op == DEVICE_SYNC ? 0 : -DEVICE_EISDIR;
 	if (request->op == DEVICE_READ && !(handle->mode & WIRE_MODE_READ))
@@ -115,6 +120,8 @@ device_submit(struct device *device, const struct device_request *request)
 		return -DEVICE_EAGAIN;
 	if (!refused && brokered && request->op != DEVICE_CLOSE && !message_room_soon(client))
 		return -DEVICE_EAGAIN;
+	if (!refused && dials(request->op) && client->dialing >= WIRE_DIALS)
+		return -DEVICE_EAGAIN;
 	if (!refused && bytes && !staging_take(&client->staging, bytes, &piece))
 		return -DEVICE_EAGAIN;
 
@@ -131,6 +138,9 @@ device_submit(struct device *device, const struct device_request *request)
 	if (request->op == DEVICE_CLOSE) {
 		brokered_close(client, flight);
 		brokered_move(client);
+	} else if (request->op == DEVICE_ACCEPT && !client->ringless &&
+		   !(request->flags & DEVICE_NONBLOCK)) {
+		accept_start(client, flight);
 	} else if (brokered) {
 		brokered_start(client, flight, request);
 	} else if (request->op == DEVICE_POLL) {
@@ -150,14 +160,24 @@ device_cancel(struct device *device, uint64_t id)
 
 	if (!flight || flight->cancelled)
 		return;
-	if (flight->state == FLIGHT_BROKER) {
+	switch (flight->state) {
+	case FLIGHT_BROKER:
 		flight->cancelled = flight->cancel_due = true;
 		client->cancels_due++;
 		brokered_move(client);
-	} else if (flight->state == FLIGHT_RING) { /* what is finished is finished */
+		return;
+	case FLIGHT_RING:
 		flight->cancelled = true;
 		if (!flight->stopping)
 			flight_stop(client, flight);
+		return;
+	case FLIGHT_HELD: /* an accept; a close is not to be stopped */
+		flight->cancelled = true;
+		return;
+	case FLIGHT_FREE:
+	case FLIGHT_FINISHED: /* what is finished is finished */
+	case FLIGHT_TAKEN:
+		return;
 	}
 }
 
@@ -265,7 +285,7 @@ tables_make(struct client *client)
 	if (!client->flights || !client->handles)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++)
-		client->handles[grants[i].handle].mode = (uint8_t)grants[i].mode;
+		client->handles[grants[i].handle].mode = (uint16_t)grants[i].mode;
 	return 0;
 }
 

@@ -129,6 +129,12 @@ message_room_soon(struct client *client)
 	return message_room(client);
 }
 
+bool
+dials(enum device_op op)
+{
+	return op == DEVICE_CONNECT || op == DEVICE_RESOLVE;
+}
+
 void
 brokered_start(struct client *client, struct flight *flight, const struct device_request *request)
 {
@@ -154,15 +160,16 @@ brokered_start(struct client *client, struct flight *flight, const struct device
 		memcpy(message->text + request->path_bytes, request->path2, request->path2_bytes);
 	flight->state = FLIGHT_BROKER;
 	client->brokered++;
+	client->dialing += dials(flight->op);
 	message_send(client);
 }
 
-/* A close goes out when nothing in the ring names the handle any more: a slot
+/* A close, or an accept. A close goes out when nothing in the ring names the handle any more: a slot
  * that is filled anew must not be read by an old entry. */
 static void
-close_send(struct client *client, struct flight *flight)
+held_send(struct client *client, struct flight *flight)
 {
-	const struct device_request request = {.op = DEVICE_CLOSE, .handle = flight->handle};
+	const struct device_request request = {.op = flight->op, .handle = flight->handle};
 
 	brokered_start(client, flight, &request);
 }
@@ -177,6 +184,7 @@ brokered_close(struct client *client, struct flight *flight)
 		return;
 	}
 	handle->closing = flight;
+	brokered_move(client); /* accepts that were held for it end, before its number is free */
 	flight->state = FLIGHT_HELD;
 	flight->next = client->held;
 	client->held = flight;
@@ -189,6 +197,15 @@ brokered_close(struct client *client, struct flight *flight)
 		}
 	}
 	watches_end(client, flight->handle);
+}
+
+/* An accept may only go out for the listener that it was polled on. */
+static bool
+accept_stale(const struct client *client, const struct flight *flight)
+{
+	const struct handle *handle = &client->handles[flight->handle];
+
+	return flight->cancelled || handle->closing || handle->cut;
 }
 
 static void
@@ -206,8 +223,8 @@ cancels_send(struct client *client)
 	}
 }
 
-/* Sends the cancels, and the closes whose handle has become idle, as far as there
- * is room. */
+/* Sends what waits, as far as there is room: cancels, closes whose handle has
+ * become idle, accepts. */
 void
 brokered_move(struct client *client)
 {
@@ -216,14 +233,41 @@ brokered_move(struct client *client)
 	cancels_send(client);
 	while (*at) {
 		struct flight *flight = *at;
+		const bool accepts = flight->op == DEVICE_ACCEPT;
+		const bool stale = accepts && accept_stale(client, flight);
 
-		if (client->handles[flight->handle].busy || !message_room(client)) {
+		if (!stale && ((!accepts && client->handles[flight->handle].busy) ||
+				      !message_room(client))) {
 			at = &flight->next;
 			continue;
 		}
 		*at = flight->next;
-		close_send(client, flight);
+		if (stale)
+			flight_finish(client, flight,
+				client->handles[flight->handle].cut && !flight->cancelled
+					? -DEVICE_EREVOKED
+					: -DEVICE_ECANCELED);
+		else
+			held_send(client, flight);
 	}
+}
+
+static bool
+opens(enum device_op op)
+{
+	return op == DEVICE_OPEN || op == DEVICE_CONNECT || op == DEVICE_ACCEPT ||
+	       op == DEVICE_NARROW;
+}
+
+/* Some answers are a few words, and need no piece. */
+static void
+words_take(struct flight *flight, const struct wire_reply *reply)
+{
+	if (flight->piece != FLIGHT_NONE || !reply->words_bytes ||
+		reply->words_bytes > sizeof flight->words)
+		return;
+	memcpy(flight->words, reply->words, reply->words_bytes);
+	flight->answer.data_bytes = reply->words_bytes;
 }
 
 static void
@@ -237,14 +281,21 @@ answer_take(struct client *client, const struct wire_reply *reply)
 		flight->cancel_due = false;
 		client->cancels_due--;
 	}
-	if (flight->op == DEVICE_OPEN && reply->result > 0 &&
+	client->dialing -= dials(flight->op);
+	if (opens(flight->op) && reply->result > 0 &&
 		reply->result < (int64_t)client->handles_count)
-		client->handles[reply->result] = (struct handle){.mode = (uint8_t)reply->mode};
+		client->handles[reply->result] = (struct handle){.mode = (uint16_t)reply->mode};
 	if (flight->op == DEVICE_CLOSE)
 		client->handles[flight->handle] = (struct handle){0};
+	if (flight->op == DEVICE_ACCEPT && reply->result == -DEVICE_EAGAIN &&
+		!(flight->flags & DEVICE_NONBLOCK)) {
+		accept_again(client, flight);
+		return;
+	}
 	flight->answer.stat = reply->stat;
 	flight->answer.now_ns = reply->now_ns;
 	flight->answer.data_bytes = reply->data_bytes;
+	words_take(flight, reply);
 	flight_finish(client, flight, reply->result);
 }
 
@@ -269,7 +320,7 @@ replies_take(struct client *client)
 			client->order_out = true;
 			client->poke_new = true;
 		} else if (reply->kind == WIRE_GRANTED && reply->tag < client->handles_count) {
-			client->handles[reply->tag] = (struct handle){.mode = (uint8_t)reply->mode};
+			client->handles[reply->tag] = (struct handle){.mode = (uint16_t)reply->mode};
 		} else if (reply->kind == WIRE_CUT && client_handle(client, reply->tag)) {
 			client->handles[reply->tag].cut = true;
 		}
@@ -301,6 +352,8 @@ completion_take(struct client *client, uint64_t user, int32_t result, uint32_t f
 	flight->outstanding--;
 	if (flight->op == DEVICE_POLL)
 		poll_time(client, flight, part);
+	else if (flight->op == DEVICE_ACCEPT)
+		accept_done(client, flight, result);
 	else
 		io_done(client, flight, part, result);
 }

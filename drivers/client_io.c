@@ -28,7 +28,7 @@ enter_wait(struct client *client, struct flight *flight, enum flight_phase phase
 static void
 enter_transfer(struct client *client, struct flight *flight)
 {
-	const uint8_t mode = client->handles[flight->handle].mode;
+	const uint16_t mode = client->handles[flight->handle].mode;
 	struct io_uring_sqe *entry =
 		ring_entry(&client->ring, flight->op == DEVICE_READ ? RING_READ : RING_WRITE,
 			flight->handle, flight_user(client, flight, PART_IO));
@@ -99,7 +99,7 @@ enter_probe(struct client *client, struct flight *flight)
 void
 io_start(struct client *client, struct flight *flight)
 {
-	const uint8_t mode =
+	const uint16_t mode =
 		flight->handle < client->handles_count ? client->handles[flight->handle].mode : 0;
 
 	flight->state = FLIGHT_RING;

@@ -89,7 +89,7 @@ watches_end(struct client *client, uint32_t number)
 
 /* --- polls ------------------------------------------------------------------------------- */
 
-/* What needs no asking: directories and what is not open are an error, a file
+/* What needs no asking: directories, address rules and what is not open are an error, a file
  * that the broker reads never waits. 0: to be asked; a file that was cut then
  * answers -EBADF or -ECANCELED from the ring. */
 static uint8_t
@@ -97,7 +97,8 @@ ready_at_once(struct client *client, const struct device_poll *poll)
 {
 	const struct handle *handle = client_handle(client, poll->handle);
 
-	if (!handle || handle->cut || handle->closing || handle->mode & WIRE_MODE_DIRECTORY)
+	if (!handle || handle->cut || handle->closing ||
+		handle->mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_RULE))
 		return READY_ERROR;
 	return handle->mode & WIRE_MODE_BROKERED ? poll->want & (READY_READ | READY_WRITE) : 0;
 }

@@ -15,6 +15,8 @@ flight_user(const struct client *client, const struct flight *flight, uint32_t p
 uint8_t *
 flight_data(const struct client *client, const struct flight *flight)
 {
+	if (flight->piece == FLIGHT_NONE)
+		return (uint8_t *)(uintptr_t)flight->words;
 	return client->staging_base + flight->piece;
 }
 

@@ -6,7 +6,9 @@
  *     |                  ^ (client_io.c)                  ^   \
  *     |                  |                                |    `--> FREE (no data)
  *     +---> HELD --------|--> BROKER ---------------------+
- *     |     (a close waits for what is in flight on its handle)
+ *     |     (a close waits for what is in flight on its handle; an accept that
+ *     |      found somebody, in RING, for room at the broker; it may come back
+ *     |      to RING when somebody else was quicker)
  *     `------------------- refused at once ---------------'
  *
  * FLIGHT1  a flight leaves RING only when `outstanding` is 0: the ring holds no
@@ -60,13 +62,14 @@ struct flight {
 	bool told;             /* DEVICE_POLL: something is ready, or its time is over */
 	struct __kernel_timespec timeout;
 	struct device_completion answer;
+	char words[WIRE_WORDS_BYTES]; /* the data, where there is no piece */
 };
 
 /* One direction of a handle that is polled: client_poll.c. */
 enum watch_way { WATCH_READ, WATCH_WRITE, WATCHES };
 
 struct handle {
-	uint8_t mode; /* enum wire_mode; 0: not open */
+	uint16_t mode; /* enum wire_mode; 0: not open */
 	bool cut;
 	uint8_t armed;     /* bit per enum watch_way: an entry is in the ring */
 	uint8_t fired;     /* bits as device_poll's `ready`, of this drain */
@@ -100,6 +103,7 @@ struct client {
 	uint32_t handles_count;
 	uint32_t brokered; /* flights in BROKER: no more than FLIGHTS, so than WIRE_ASKS */
 	uint32_t cancels_due; /* of those, which the broker is to be told of */
+	uint32_t dialing;  /* of them, those that wait for the network */
 	uint32_t requests_put, replies_got;
 	uint32_t trail_used;
 	uint32_t pokes;    /* bits not yet told by client_poked() */
@@ -153,6 +157,7 @@ void brokered_start(
 /* Ends what is in flight on the handle; brokered_move() then sends the close. */
 void brokered_close(struct client *client, struct flight *flight);
 void brokered_move(struct client *client); /* sends closes and cancels that are due */
+bool dials(enum device_op op); /* may it wait for the network at the broker? */
 void replies_take(struct client *client);
 void client_flush(struct client *client, enum ring_wait wait);
 void client_drain(struct client *client); /* takes completions and replies */
@@ -165,6 +170,11 @@ void client_wait(struct client *client); /* until something may have come */
 bool io_op(enum device_op op);
 void io_start(struct client *client, struct flight *flight);
 void io_done(struct client *client, struct flight *flight, uint32_t part, int32_t result);
+/* client_accept.c */
+void accept_start(struct client *client, struct flight *flight);
+void accept_done(struct client *client, struct flight *flight, int32_t result);
+/* The broker has nobody for it: waits again, or ends. */
+void accept_again(struct client *client, struct flight *flight);
 /* client_poll.c */
 void poll_start(struct client *client, struct flight *flight);
 /* Its limit has come, or its mark. */

@@ -71,6 +71,8 @@ enum {
 	WIRE_REQUESTS = 64,   /* powers of two */
 	WIRE_ASKS = 512,      /* not yet answered */
 	WIRE_REPLIES = 1024,  /* twice WIRE_ASKS: answers, and pokes and cuts */
+	WIRE_DIALS = 192,     /* of them, that wait for the network */
+	WIRE_WORDS_BYTES = 192, /* in a reply: an address, or why it was refused */
 	WIRE_GRANTS = 256,
 	WIRE_TEXT_BYTES = 2 * DEVICE_PATH_MAX,
 	WIRE_TRAIL_BYTES = 16 << 10,
@@ -120,6 +122,8 @@ struct wire_reply {
 	struct device_stat stat;
 	uint32_t data_bytes; /* in the request's piece; of an order */
 	uint32_t mode;       /* DEVICE_OPEN, GRANTED: enum wire_mode of the new handle */
+	uint32_t words_bytes; /* instead of a piece */
+	char words[WIRE_WORDS_BYTES];
 };
 
 enum wire_mode {
@@ -130,6 +134,8 @@ enum wire_mode {
 	WIRE_MODE_SLOW = 1 << 4,    /* on FUSE: reads hold up whoever submits them */
 	WIRE_MODE_BROKERED = 1 << 5, /* no slot: the broker reads and writes it; all, ringless */
 	WIRE_MODE_SOCKET = 1 << 6,   /* how the broker does that */
+	WIRE_MODE_RULE = 1 << 7,     /* no slot: an address rule or a resolver */
+	WIRE_MODE_LISTENER = 1 << 8, /* in its slot only to be polled */
 };
 
 struct wire_grant {

@@ -17,6 +17,7 @@ struct ask { /* one request, its handles looked up */
 	const char *path, *path2;
 	struct broker_handle *handle, *handle2;
 	struct wire_reply *reply;
+	char why[WIRE_WORDS_BYTES]; /* networks: the words of a refusal */
 };
 
 /* A system call's result as an answer. */

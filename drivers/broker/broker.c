@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "drivers/broker/impl.h"
+#include "drivers/broker/net.h"
 #include "drivers/staging.h"
 #include "kernel/base/fits.h"
 
@@ -113,10 +114,12 @@ broker_free(struct broker *broker)
 		while (waitpid(broker->worker, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
+	net_end(broker);
 	for (uint32_t i = WIRE_SLOT_FIRST; broker->handles && i < broker->handle_fresh; i++)
 		if (broker->handles[i].state != HANDLE_FREE)
 			handle_close(broker, i);
 	waits_free(broker);
+	keep_end(broker);
 	for (uint32_t i = 0; i < broker->passed_count; i++)
 		fd_close(broker->passed[i]);
 	if (broker->shared)

@@ -83,6 +83,31 @@ int broker_grant_file(struct broker *broker, int fd, uint32_t rights, struct rep
 int broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct report *report,
 	struct broker_grant *ret_grant);
 
+enum broker_net { BROKER_TCP, BROKER_UDP, BROKER_LISTEN, BROKER_UNIX, BROKER_RESOLVE };
+
+struct broker_address {
+	enum broker_net kind;
+	const char *pattern;  /* rule.h: "api.example.com:443", "10.0.0.0/8:*", "/run/x.sock" */
+	uint32_t conns_max;   /* connections at once; 0: no limit */
+	bool allow_private;   /* what is not public may be reached without being named */
+};
+/* An address rule or a resolver, or a listener, which is bound at once. At any
+ * time, also while the worker runs. ret_address: a listener's own, with its port;
+ * may be NULL. -EINVAL: the pattern; -EMFILE; what bind() says. Words in the report. */
+int broker_grant_address(struct broker *broker, const struct broker_address *address,
+	struct report *report, struct broker_grant *ret_grant);
+int broker_grant_listener(struct broker *broker, const struct broker_address *address,
+	struct report *report, struct broker_grant *ret_grant,
+	char ret_address[DEVICE_ADDRESS_BYTES]);
+/* "NAME=ADDRESS": the name has this address, and no name server is asked. More
+ * than once: it has them all. -EINVAL, -ENOSPC. */
+int broker_pin(struct broker *broker, const char *text, struct report *report);
+/* For tests: "127.0.0.1:5353", instead of what the machine says. */
+int broker_name_servers(struct broker *broker, const char *text, struct report *report);
+
+/* The grant is cut at this CLOCK_MONOTONIC time; hooks.expired is told. -ENOENT. */
+int broker_expire(struct broker *broker, uint32_t grant_id, uint64_t deadline_ns);
+
 /* Broker cut: empties every handle opened under the grant, in the order that
  * leaks nothing (revoke.c). 0: nothing derived delivers another byte.
  * -ETIME: a request could not be stopped, so the worker was ended. -ENOENT. */
@@ -91,6 +116,7 @@ int broker_revoke(struct broker *broker, uint32_t grant_id);
 struct broker_counts {
 	uint64_t opens, denied, missing; /* ENOENT is missing; outside or read-only is denied */
 	uint32_t handles;                /* open now, the root's own included */
+	uint32_t conns, conns_most;      /* connections: now, being made included; and at most */
 };
 bool broker_counts(const struct broker *broker, uint32_t grant_id, struct broker_counts *ret_counts);
 
@@ -126,9 +152,11 @@ struct broker_hooks {
 	void (*log)(void *user, enum broker_log_level level, const char *text, size_t bytes);
 	/* The worker's answer to broker_order(): any bytes. */
 	void (*obeyed)(void *user, const uint8_t *bytes, size_t count);
-	/* The broker refused or did not find: for `why`. error is a device_error. */
+	/* The broker refused or did not find: for `why`. error is a device_error; `why` are
+	 * words, or NULL where the error says it all. */
 	void (*refused)(void *user, uint32_t grant_id, enum device_op op, const char *path,
-		size_t path_bytes, enum device_error error);
+		size_t path_bytes, enum device_error error, const char *why);
+	void (*expired)(void *user, uint32_t grant_id); /* broker_expire(): it has been cut */
 };
 
 /* Calls fn when fd is readable, from broker_serve(). Up to 8. Borrows fd. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "drivers/broker/ask.h"
+#include "drivers/broker/net.h"
 
 enum { OPEN_TRIES = 8 };
 
@@ -105,6 +106,10 @@ stat_of(struct wire_reply *reply, int fd)
 static int64_t
 serve_stat(struct ask *ask)
 {
+	if (ask->handle->fd < 0) { /* a rule, or a connection without a descriptor here */
+		ask->reply->stat.type = DEVICE_TYPE_SOCKET;
+		return 0;
+	}
 	return stat_of(ask->reply, ask->handle->fd);
 }
 
@@ -187,7 +192,7 @@ open_finish(struct ask *ask, int fd)
 {
 	const uint32_t asked = ask->request->flags;
 	struct stat stat;
-	uint8_t mode;
+	uint16_t mode;
 	int error, number;
 
 	if (fstat(fd, &stat) < 0)
@@ -200,11 +205,11 @@ open_finish(struct ask *ask, int fd)
 	}
 	stat_copy(&ask->reply->stat, &stat);
 	if (S_ISDIR(stat.st_mode))
-		mode = (uint8_t)(WIRE_MODE_DIRECTORY |
+		mode = (uint16_t)(WIRE_MODE_DIRECTORY |
 				 (ask->handle->rights & BROKER_READ ? WIRE_MODE_READ : 0) |
 				 (ask->handle->rights & BROKER_WRITE ? WIRE_MODE_WRITE : 0));
 	else
-		mode = (uint8_t)(WIRE_MODE_REGULAR | ask->broker->grants[ask->handle->grant].slow |
+		mode = (uint16_t)(WIRE_MODE_REGULAR | ask->broker->grants[ask->handle->grant].slow |
 				 (asked & DEVICE_FOR_READ ? WIRE_MODE_READ : 0) |
 				 (asked & DEVICE_FOR_WRITE ? WIRE_MODE_WRITE : 0));
 	mode |= handle_mode(ask->broker, mode);
@@ -408,6 +413,11 @@ static const struct row {
 	[DEVICE_LIST] = {serve_list, ON_DIR},
 	[DEVICE_CLOCK] = {serve_clock, 0},
 	[DEVICE_ENTROPY] = {serve_entropy, 0},
+	[DEVICE_CONNECT] = {net_connect, ON_ANY},
+	[DEVICE_ACCEPT] = {net_accept, ON_ANY},
+	[DEVICE_RESOLVE] = {net_resolve, ON_ANY},
+	[DEVICE_ADDRESS] = {net_address, ON_ANY},
+	[DEVICE_NARROW] = {net_narrow, ON_ANY},
 };
 
 /* 0 or a device_error. */
@@ -444,28 +454,33 @@ ask_serve(struct ask *ask, const struct row *row)
 	return error ? -error : row->serve(ask);
 }
 
+void
+refusal_tell(struct broker *broker, uint32_t index, enum device_op op, const char *path,
+	enum device_error error, const char *why)
+{
+	const struct broker_hooks *hooks = broker->hooks;
+	struct grant *grant = &broker->grants[index];
+
+	if (error == DEVICE_ENOENT || error == DEVICE_ENONAME || error == DEVICE_ETIMEDOUT ||
+		error == DEVICE_EAGAIN)
+		grant->counts.missing++;
+	else
+		grant->counts.denied++;
+	if (hooks && hooks->refused)
+		hooks->refused(hooks->user, grant->wire.id, op, path, strlen(path), error, why);
+}
+
 /* Counts, and tells, what was refused or not there. */
 static void
 audit(struct ask *ask, int64_t result)
 {
-	struct broker *broker = ask->broker;
-	const struct broker_hooks *hooks = broker->hooks;
 	const enum device_error error = (enum device_error) - result;
-	struct grant *grant;
+	const char *why = ask->why[0] ? ask->why : NULL;
 
-	if (!ask->handle)
-		return;
-	grant = &broker->grants[ask->handle->grant];
-	if (error == DEVICE_ENOENT)
-		grant->counts.missing++;
-	else if (error == DEVICE_ECAPABILITY || error == DEVICE_EROFS ||
-		 error == DEVICE_EUNSUITABLE)
-		grant->counts.denied++;
-	else
-		return;
-	if (hooks && hooks->refused)
-		hooks->refused(hooks->user, grant->wire.id, (enum device_op)ask->request->op,
-			ask->path, strlen(ask->path), error);
+	if (ask->handle && (error == DEVICE_ENOENT || error == DEVICE_ECAPABILITY ||
+				   error == DEVICE_EROFS || error == DEVICE_EUNSUITABLE || why))
+		refusal_tell(ask->broker, ask->handle->grant, (enum device_op)ask->request->op,
+			ask->path, error, why);
 }
 
 void
@@ -476,6 +491,10 @@ files_serve(struct broker *broker, const struct wire_request *request, const cha
 		.broker = broker, .request = request, .path = path, .path2 = path2, .reply = reply};
 
 	reply->result = ask_serve(&ask, &rows[request->op]);
+	if (reply->result == ASK_LATER)
+		return;
 	if (reply->result < 0)
 		audit(&ask, reply->result);
+	if (ask.why[0])
+		reply_words(reply, ask.why);
 }

@@ -149,7 +149,7 @@ grant_named(struct broker *broker, uint32_t id)
 
 /* A worker that runs already has to know what it may do with the handle. */
 static int
-tell(struct broker *broker, uint32_t handle, uint8_t mode)
+tell(struct broker *broker, uint32_t handle, uint32_t mode)
 {
 	const struct wire_reply reply = {.kind = WIRE_GRANTED, .tag = handle, .mode = mode};
 	const int error = broker->start ? reply_send(broker, &reply) : 0;
@@ -159,43 +159,76 @@ tell(struct broker *broker, uint32_t handle, uint8_t mode)
 	return error;
 }
 
-static int
-grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type type, uint8_t mode,
-	struct report *report, struct broker_grant *ret_grant)
+int
+grant_begin(struct broker *broker, const struct grant *as, struct report *report,
+	struct grant *ret_before)
 {
 	const uint32_t index = place_take(broker);
 	struct grant *grant = &broker->grants[index % WIRE_GRANTS];
-	const struct grant before = *grant;
-	struct wire_grant *wire = &grant->wire;
-	int number = -EMFILE, error = 0;
 
 	if (index == WIRE_GRANTS) {
-		(void)close(fd);
-	} else {
-		*grant = (struct grant){.slow = slow_of(fd)};
-		mode |= grant->slow;
-		mode |= handle_mode(broker, mode);
-		*wire = (struct wire_grant){
-			.id = before.wire.id ? before.wire.id + WIRE_GRANTS : index + 1,
-			.rights = rights, .mode = mode, .type = type};
-		number = handle_open(broker, fd, mode, rights, index);
-		error = number < 0 ? number : tell(broker, (uint32_t)number, mode);
+		report_say(report, UINT64_MAX, "granting: at most %d grants", WIRE_GRANTS);
+		return -EMFILE;
 	}
+	*ret_before = *grant;
+	*grant = *as;
+	grant->wire.id = ret_before->wire.id ? ret_before->wire.id + WIRE_GRANTS : index + 1;
+	return (int)index;
+}
+
+int
+grant_end(struct broker *broker, int index, int number, const struct grant *before,
+	struct report *report, struct broker_grant *ret_grant)
+{
+	struct grant *grant = &broker->grants[index];
+	const int error =
+		number < 0 ? number : tell(broker, (uint32_t)number, broker->handles[number].mode);
+
 	if (error) { /* as it was: a place that was cut stays one */
 		if (number >= 0)
 			handle_close(broker, (uint32_t)number);
-		*grant = before;
-		number = error;
+		*grant = *before;
+		report_say(report, UINT64_MAX, "granting: %s (at most %u handles)", strerror(-error),
+			broker->handles_count - WIRE_SLOT_FIRST);
+		return error;
 	}
-	if (number < 0) {
-		report_say(report, UINT64_MAX, "granting: %s (at most %d grants, %u handles)",
-			strerror(-number), WIRE_GRANTS, broker->handles_count - WIRE_SLOT_FIRST);
-		return number;
+	grant->wire.handle = (uint32_t)number;
+	grant->wire.mode = broker->handles[number].mode;
+	broker->grants_count += (uint32_t)index == broker->grants_count;
+	*ret_grant = (struct broker_grant){.id = grant->wire.id,
+		.handle = grant->wire.handle,
+		.rights = grant->wire.rights,
+		.type = (enum device_file_type)grant->wire.type};
+	return 0;
+}
+
+static int
+grant_make(struct broker *broker, int fd, uint32_t rights, enum device_file_type type, uint16_t mode,
+	struct report *report, struct broker_grant *ret_grant)
+{
+	const uint8_t slow = slow_of(fd);
+	const struct grant as = {.slow = slow, .wire = {.rights = rights, .type = type}};
+	struct grant before;
+	const int index = grant_begin(broker, &as, report, &before);
+
+	if (index < 0) {
+		(void)close(fd);
+		return index;
 	}
-	wire->handle = (uint32_t)number;
-	broker->grants_count += index == broker->grants_count;
-	*ret_grant = (struct broker_grant){
-		.id = wire->id, .handle = wire->handle, .rights = rights, .type = type};
+	return grant_end(broker, index,
+		handle_open(broker, fd, mode | slow, rights, (uint32_t)index), &before, report,
+		ret_grant);
+}
+
+int
+broker_expire(struct broker *broker, uint32_t grant_id, uint64_t deadline_ns)
+{
+	struct grant *grant = grant_named(broker, grant_id);
+
+	if (!grant || grant->cut)
+		return -ENOENT;
+	grant->deadline_ns = deadline_ns;
+	broker->deadlines |= deadline_ns != 0;
 	return 0;
 }
 
@@ -260,7 +293,7 @@ broker_grant_stream(struct broker *broker, int fd, uint32_t rights, struct repor
 		return error;
 	}
 	return grant_make(broker, fd, rights, type_of(stat.st_mode),
-		(uint8_t)(mode_of(rights) |
+		(uint16_t)(mode_of(rights) |
 			  (S_ISREG(stat.st_mode) ? WIRE_MODE_REGULAR | brokered_of(rights) : 0) |
 			  (S_ISSOCK(stat.st_mode) ? WIRE_MODE_SOCKET : 0)),
 		report, ret_grant);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "drivers/broker/impl.h"
+#include "drivers/broker/net.h"
 #include "kernel/base/must.h"
 
 int
@@ -27,8 +29,8 @@ handle_give(struct broker *broker, uint32_t number)
 
 /* What more there is to say of a handle: without a ring all but directories
  * are read and written by the broker. */
-uint8_t
-handle_mode(const struct broker *broker, uint8_t mode)
+uint16_t
+handle_mode(const struct broker *broker, uint16_t mode)
 {
 	return broker->ringless && !(mode & WIRE_MODE_DIRECTORY) ? WIRE_MODE_BROKERED : 0;
 }
@@ -39,11 +41,28 @@ handle_left(const struct broker *broker)
 	return broker->handle_free || broker->handle_fresh < broker->handles_count;
 }
 
-int
-handle_open(struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32_t grant)
+/* A free number; the caller saw that there is one. */
+static uint32_t
+number_next(const struct broker *broker)
 {
-	const uint32_t number = broker->handle_free ? broker->handle_free : broker->handle_fresh;
-	struct broker_handle *handle;
+	return broker->handle_free ? broker->handle_free : broker->handle_fresh;
+}
+
+static void
+number_take(struct broker *broker, uint32_t number, const struct broker_handle *handle)
+{
+	if (broker->handle_free)
+		broker->handle_free = broker->handles[number].next;
+	else
+		broker->handle_fresh++;
+	broker->handles[number] = *handle;
+	broker->grants[handle->grant].counts.handles++;
+}
+
+int
+handle_open(struct broker *broker, int fd, uint16_t mode, uint32_t rights, uint32_t grant)
+{
+	const uint32_t number = number_next(broker);
 	bool slotted;
 	int error = handle_left(broker) ? 0 : -EMFILE;
 
@@ -57,19 +76,68 @@ handle_open(struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32
 		(void)close(fd);
 		return error;
 	}
-	handle = &broker->handles[number];
-	if (broker->handle_free)
-		broker->handle_free = handle->next;
-	else
-		broker->handle_fresh++;
-	*handle = (struct broker_handle){.fd = fd,
-		.state = HANDLE_OPEN,
-		.mode = mode,
-		.slotted = slotted,
-		.rights = rights,
-		.grant = grant};
-	broker->grants[grant].counts.handles++;
+	number_take(broker, number,
+		&(struct broker_handle){.fd = fd,
+			.state = HANDLE_OPEN,
+			.mode = mode,
+			.slotted = slotted,
+			.rights = rights,
+			.grant = grant});
 	return (int)number;
+}
+
+int
+handle_open_rule(struct broker *broker, struct rule *rule, uint32_t rights, uint32_t grant)
+{
+	const uint32_t number = number_next(broker);
+
+	must(HANDLE3, (rights & ~broker->grants[grant].wire.rights) == 0);
+	if (!handle_left(broker)) {
+		free(rule);
+		return -EMFILE;
+	}
+	number_take(broker, number,
+		&(struct broker_handle){.fd = -1,
+			.state = HANDLE_OPEN,
+			.mode = WIRE_MODE_RULE,
+			.rights = rights,
+			.grant = grant,
+			.rule = rule});
+	return (int)number;
+}
+
+int
+handle_fd(struct broker *broker, uint32_t number)
+{
+	const struct broker_handle *handle = &broker->handles[number];
+
+	if (handle->kept)
+		return keep_get(broker, number);
+	return handle->fd >= 0 ? handle->fd : -EBADF;
+}
+
+void
+handle_fd_back(struct broker *broker, uint32_t number, int fd)
+{
+	if (broker->handles[number].kept)
+		(void)close(fd);
+}
+
+void
+handle_let_go(struct broker *broker, uint32_t number)
+{
+	struct broker_handle *handle = &broker->handles[number];
+	struct grant *grant = &broker->grants[handle->grant];
+
+	if (handle->kept)
+		(void)keep_put(broker, number, -1);
+	if (handle->fd >= 0)
+		(void)close(handle->fd);
+	if (handle->conn)
+		grant->counts.conns--;
+	grant->counts.handles--;
+	free(handle->rule);
+	broker_listing_free(broker, handle->listing);
 }
 
 void
@@ -79,12 +147,12 @@ handle_close(struct broker *broker, uint32_t number)
 
 	if (handle->state == HANDLE_OPEN) {
 		waits_end(broker, number, DEVICE_ECANCELED);
+		if (handle->mode & WIRE_MODE_RULE)
+			net_close(broker, number);
 		if (handle->slotted)
 			(void)slot_set(broker, number, -1);
-		(void)close(handle->fd);
-		broker->grants[handle->grant].counts.handles--;
+		handle_let_go(broker, number);
 	}
-	broker_listing_free(broker, handle->listing);
 	handle_give(broker, number);
 }
 

@@ -12,13 +12,15 @@
  *   list.c     listings
  *   transfer.c reads and writes of what gets no slot
  *   waits.c    asks whose answer must wait for something
+ *   net*.c     networks: see net.h; keep.c: sockets without a descriptor of ours
  *   revoke.c   the cut that leaks nothing
  *   order.c    orders of the tools, and their answers
  *
  * HANDLE1  a slot is filled only for a handle in state OPEN with a file that
  *          was checked to be regular, or was granted by the user himself.
- * HANDLE2  fd >= 0 exactly in state OPEN. A CUT number is not given out again
- *          until the worker closes it.
+ * HANDLE2  a handle in state OPEN has one of: a descriptor, a kept file
+ *          (keep.c), a rule; one in another state none. A CUT number is not
+ *          given out again until the worker closes it.
  * HANDLE3  a handle's rights are never more than its root grant's.
  * WAIT1    an ask that waits has had no answer; it gets exactly one.
  * WAIT2    no ask waits for a handle that is not open: who closes or cuts one
@@ -34,17 +36,23 @@
 enum handle_state { HANDLE_FREE, HANDLE_OPEN, HANDLE_CUT };
 
 struct listing;
+struct rule;
+struct net;
+struct keep;
 
 struct broker_handle {
 	int fd;
 	uint8_t state; /* enum handle_state */
-	uint8_t mode;  /* enum wire_mode */
+	uint16_t mode; /* enum wire_mode */
 	bool slotted;  /* the ring's slot holds the file */
 	uint32_t polled; /* this turn: 1 + its place among the files looked at; 0: none */
+	bool kept;     /* the file is in the keep ring, and fd is -1 */
+	bool conn;     /* a connection: counted at its grant */
 	uint32_t rights;
 	uint32_t grant; /* index */
 	uint32_t next;  /* of the free ones; 0 ends */
 	struct listing *listing;
+	struct rule *rule; /* WIRE_MODE_RULE, WIRE_MODE_LISTENER: owned */
 };
 
 struct grant {
@@ -52,6 +60,9 @@ struct grant {
 	uint8_t slow; /* WIRE_MODE_SLOW or 0: of its file system, which openat2 never leaves */
 	struct broker_counts counts;
 	bool cut;
+	bool allow_private;   /* addresses that are not public may be reached by any name */
+	uint32_t conns_max;   /* connections at once, those that are being made included; 0: no limit */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC: cut then; 0: never */
 };
 
 struct watch {
@@ -60,7 +71,7 @@ struct watch {
 	void *arg;
 };
 
-enum { WATCHES_MAX = 8, REVOKE_LIMIT_MS = 1000, POLLED_FIXED = 2 + WATCHES_MAX };
+enum { WATCHES_MAX = 8, REVOKE_LIMIT_MS = 1000, POLLED_FIXED = 3 + WATCHES_MAX };
 
 /* An ask that waits: for a file to be ready, for a time, or for one of several
  * files (DEVICE_POLL). Tried again when that has come. */
@@ -107,6 +118,10 @@ struct broker {
 	uint8_t *record;
 	size_t record_bytes;
 	uint64_t listing_bytes, listing_bytes_max; /* held for all handles together */
+	struct net *net;      /* NULL: no network was granted */
+	struct keep *keep;    /* NULL: not yet, or this kernel cannot */
+	bool keep_tried;
+	bool deadlines;       /* some grant has one */
 	struct wire_request message; /* the copy that is looked at */
 	struct wait *waits;   /* WIRE_ASKS; in the order they came */
 	uint32_t waits_count;
@@ -125,10 +140,17 @@ int shared_make(struct broker *broker, struct report *report);
 /* Takes fd; fills a slot with it (unless it is one for the broker alone). The handle's
  * number, or -errno: -EMFILE when the table is full. */
 int handle_open(
-	struct broker *broker, int fd, uint8_t mode, uint32_t rights, uint32_t grant);
+	struct broker *broker, int fd, uint16_t mode, uint32_t rights, uint32_t grant);
 bool handle_left(const struct broker *broker);
-uint8_t handle_mode(const struct broker *broker, uint8_t mode); /* more bits of it */
+uint16_t handle_mode(const struct broker *broker, uint16_t mode); /* more bits of it */
 void handle_close(struct broker *broker, uint32_t number); /* FREE again */
+/* A handle without a file: a rule. Takes rule. */
+int handle_open_rule(struct broker *broker, struct rule *rule, uint32_t rights, uint32_t grant);
+/* Gives up what an open handle has, but not its number, nor its slot. */
+void handle_let_go(struct broker *broker, uint32_t number);
+/* Its file as a descriptor, for a moment or for good: hand it back. -errno. */
+int handle_fd(struct broker *broker, uint32_t number);
+void handle_fd_back(struct broker *broker, uint32_t number, int fd);
 struct broker_handle *handle_get(struct broker *broker, uint32_t number, int *ret_error);
 int slot_set(struct broker *broker, uint32_t slot, int fd); /* -1 empties */
 
@@ -143,9 +165,27 @@ void obeyed_take(struct broker *broker, const struct wire_request *message);
 bool broker_turn(struct broker *broker, int timeout_ms);
 void requests_take(struct broker *broker);
 int reply_send(struct broker *broker, const struct wire_reply *reply);
+/* Only a hint: not sent when there is no more room than answers may need. */
+void reply_hint(struct broker *broker, const struct wire_reply *reply);
 void worker_wake(struct broker *broker);
 
-/* files.c: the answer's result, stat and mode are filled in. */
+/* grant.c: a grant is made in two steps, between which its handle is opened. The
+ * place, -EMFILE; `number` is the handle, or why there is none: then the place is
+ * as it was before. */
+int grant_begin(struct broker *broker, const struct grant *as, struct report *report,
+	struct grant *ret_before);
+int grant_end(struct broker *broker, int index, int number, const struct grant *before,
+	struct report *report, struct broker_grant *ret_grant);
+uint64_t monotonic_ns(void);
+
+/* keep.c: files without a descriptor of ours. */
+void keep_begin(struct broker *broker); /* whether it is there: broker->keep */
+void keep_end(struct broker *broker);
+int keep_put(struct broker *broker, uint32_t number, int fd); /* borrows fd; -1 empties */
+int keep_get(struct broker *broker, uint32_t number);         /* a descriptor; -errno */
+
+/* files.c: the answer's result, stat, mode and words are filled in; ASK_LATER: it
+ * comes by itself (waits.c, net_dial.c). */
 void files_serve(struct broker *broker, const struct wire_request *request, const char *path,
 	const char *path2, struct wire_reply *reply);
 void stat_fill(struct device_stat *ret_stat, int fd);
@@ -166,6 +206,7 @@ int64_t waits_transfer(struct broker *broker, struct broker_handle *handle,
 	const struct wire_request *request, uint32_t *ret_bytes);
 int64_t waits_poll(
 	struct broker *broker, const struct wire_request *request, uint32_t *ret_bytes);
+int64_t waits_accept(struct broker *broker, const struct wire_request *request);
 int64_t waits_sleep(struct broker *broker, const struct wire_request *request);
 void waits_cancel(struct broker *broker, uint32_t tag);
 /* The handle is about to be closed or cut: who waits for it is told so. */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "drivers/broker/impl.h"
+#include "drivers/broker/net.h"
 
 static uint64_t
 now_ms(void)
@@ -70,22 +71,34 @@ pause_briefly(void)
 	(void)nanosleep(&briefly, NULL);
 }
 
-/* Steps 2 to 4 for one handle: false when something could not be stopped. */
+/* Steps 2 to 4 for one file: false when something could not be stopped. */
 static bool
-handle_stop(struct broker *broker, const struct broker_handle *handle, uint64_t until_ms)
+fd_stop(struct broker *broker, int fd, uint64_t until_ms)
 {
 	struct stat stat;
 
-	if (cancel_all(broker, handle->fd) == 0)
+	if (cancel_all(broker, fd) == 0)
 		return true;
-	if (fstat(handle->fd, &stat) == 0 && S_ISSOCK(stat.st_mode))
-		(void)shutdown(handle->fd, SHUT_RDWR);
-	while (cancel_all(broker, handle->fd) != 0) {
+	if (fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode))
+		(void)shutdown(fd, SHUT_RDWR);
+	while (cancel_all(broker, fd) != 0) {
 		if (now_ms() >= until_ms)
 			return false;
 		pause_briefly();
 	}
 	return true;
+}
+
+/* A file that cannot be had as a descriptor cannot be stopped either. */
+static bool
+handle_stop(struct broker *broker, uint32_t number, uint64_t until_ms)
+{
+	const int fd = handle_fd(broker, number);
+	const bool stopped = fd >= 0 && fd_stop(broker, fd, until_ms);
+
+	if (fd >= 0)
+		handle_fd_back(broker, number, fd);
+	return stopped;
 }
 
 static void
@@ -95,14 +108,12 @@ handle_cut(struct broker *broker, uint32_t number)
 	const struct wire_reply reply = {.kind = WIRE_CUT, .tag = number};
 
 	waits_end(broker, number, DEVICE_EREVOKED);
-	(void)close(handle->fd);
-	broker_listing_free(broker, handle->listing);
-	broker->grants[handle->grant].counts.handles--;
+	handle_let_go(broker, number);
 	*handle = (struct broker_handle){
 		.fd = -1, .state = HANDLE_CUT, .grant = handle->grant, .mode = handle->mode};
 	/* Only a hint: without it the worker finds the slot empty. */
 	if (broker->start)
-		(void)reply_send(broker, &reply);
+		reply_hint(broker, &reply);
 }
 
 int
@@ -117,13 +128,14 @@ broker_revoke(struct broker *broker, uint32_t grant_id)
 		return -ENOENT;
 	named->cut = true;
 	slots_empty(broker, grant);
+	net_cut(broker, grant);
 	for (uint32_t i = WIRE_SLOT_FIRST; i < broker->handles_count; i++) {
 		const struct broker_handle *handle = &broker->handles[i];
 
 		if (handle->state != HANDLE_OPEN || handle->grant != grant)
 			continue;
-		if (!(handle->mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED)))
-			stopped = handle_stop(broker, handle, until_ms) && stopped;
+		if (!(handle->mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED | WIRE_MODE_RULE)))
+			stopped = handle_stop(broker, i, until_ms) && stopped;
 		handle_cut(broker, i);
 	}
 	if (broker->start)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "drivers/broker/impl.h"
+#include "drivers/broker/net.h"
 #include "drivers/staging.h"
 #include "kernel/base/fits.h"
 
@@ -54,6 +55,16 @@ reply_send(struct broker *broker, const struct wire_reply *reply)
 	atomic_store_explicit(
 		&broker->start->at.replies_put, broker->replies_put, memory_order_release);
 	return 0;
+}
+
+void
+reply_hint(struct broker *broker, const struct wire_reply *reply)
+{
+	const uint32_t got =
+		atomic_load_explicit(&broker->start->at.replies_got, memory_order_acquire);
+
+	if (broker->replies_put - got < WIRE_REPLIES - WIRE_ASKS)
+		(void)reply_send(broker, reply);
 }
 
 int
@@ -148,6 +159,7 @@ message_take(struct broker *broker, const struct wire_request *message)
 		return;
 	case WIRE_CANCEL:
 		waits_cancel(broker, message->tag);
+		net_cancel(broker, message->tag);
 		return;
 	case WIRE_LOG:
 		if (hooks && hooks->log)
@@ -233,6 +245,56 @@ event_drain(int fd)
 	(void)!read(fd, &count, sizeof count);
 }
 
+uint64_t
+monotonic_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The earliest time at which something is to be done; UINT64_MAX: none. */
+static uint64_t
+next_ns(const struct broker *broker)
+{
+	uint64_t next = broker->net ? net_next_ns(broker) : UINT64_MAX;
+
+	for (uint32_t i = 0; broker->deadlines && i < broker->grants_count; i++)
+		if (broker->grants[i].deadline_ns && !broker->grants[i].cut)
+			next = min_u64(next, broker->grants[i].deadline_ns);
+	return next;
+}
+
+static uint64_t
+turn_limit(const struct broker *broker, uint64_t left_ns)
+{
+	const uint64_t next = next_ns(broker);
+	const uint64_t now = next == UINT64_MAX ? 0 : monotonic_ns();
+
+	if (next == UINT64_MAX)
+		return left_ns;
+	return min_u64(left_ns, next > now ? next - now : 0);
+}
+
+/* What a key was given for is over: a broker cut. */
+static void
+grants_expire(struct broker *broker)
+{
+	const struct broker_hooks *hooks = broker->hooks;
+	const uint64_t now = monotonic_ns();
+
+	for (uint32_t i = 0; i < broker->grants_count; i++) {
+		struct grant *grant = &broker->grants[i];
+
+		if (!grant->deadline_ns || grant->cut || grant->deadline_ns > now)
+			continue;
+		(void)broker_revoke(broker, grant->wire.id);
+		if (hooks && hooks->expired)
+			hooks->expired(hooks->user, grant->wire.id);
+	}
+}
+
 bool
 broker_turn(struct broker *broker, int timeout_ms)
 {
@@ -247,10 +309,13 @@ broker_turn(struct broker *broker, int timeout_ms)
 	memcpy(watches, broker->watches, sizeof watches);
 	fds[0] = (struct pollfd){.fd = broker->broker_event, .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = broker->pid_fd, .events = POLLIN}; /* -1 is passed over */
+	fds[2] = (struct pollfd){
+		.fd = broker->net ? net_events_fd(broker) : -1, .events = POLLIN};
 	for (uint32_t i = 0; i < WATCHES_MAX; i++)
-		fds[2 + i] = (struct pollfd){
+		fds[3 + i] = (struct pollfd){
 			.fd = i < count ? watches[i].fd : -1, .events = POLLIN};
 	all = waits_watch(broker, &left_ns);
+	left_ns = turn_limit(broker, left_ns);
 	left = (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000),
 		.tv_nsec = (long)(left_ns % 1000000000)};
 	if (ppoll(fds, all, left_ns == UINT64_MAX ? NULL : &left, NULL) < 0)
@@ -261,19 +326,14 @@ broker_turn(struct broker *broker, int timeout_ms)
 		requests_take(broker);
 	}
 	for (uint32_t i = 0; i < count; i++)
-		if (fds[2 + i].revents)
+		if (fds[3 + i].revents)
 			watches[i].fn(watches[i].arg);
 	waits_serve(broker, all);
+	if (broker->net)
+		net_turn(broker);
+	if (broker->deadlines)
+		grants_expire(broker);
 	return !fds[1].revents;
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* Milliseconds until the deadline, rounded up; -1: none. */
@@ -284,7 +344,7 @@ deadline_left(const struct broker *broker)
 
 	if (!broker->deadline_ns)
 		return -1;
-	now = now_ns();
+	now = monotonic_ns();
 	left = broker->deadline_ns > now ? broker->deadline_ns - now : 0;
 	return (int)min_u64((left + 999999) / 1000000, INT32_MAX);
 }

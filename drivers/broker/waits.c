@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "drivers/broker/impl.h"
+#include "drivers/broker/net.h"
 #include "drivers/errors.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/fits.h"
@@ -138,6 +139,33 @@ transfer_again(struct broker *broker, struct wait *wait)
 	result = transfer_serve(broker, handle, request, &bytes);
 	if (result != -DEVICE_EAGAIN)
 		answer(broker, wait, result, bytes);
+}
+
+/* --- accepts ------------------------------------------------------------------------ */
+
+int64_t
+waits_accept(struct broker *broker, const struct wire_request *request)
+{
+	struct wait *wait = wait_begin(broker, request);
+
+	if (!wait)
+		return -DEVICE_EAGAIN;
+	wait->events = POLLIN;
+	return ASK_LATER;
+}
+
+static void
+accept_again(struct broker *broker, struct wait *wait)
+{
+	struct wire_reply reply = {.kind = WIRE_ANSWER, .tag = wait->tag};
+
+	net_accept_now(broker, wait->handle, &reply);
+	if (reply.result == -DEVICE_EAGAIN)
+		return;
+	wait->op = 0;
+	if (reply_send(broker, &reply) == -EAGAIN)
+		broker->broken = "more requests than it takes replies for";
+	worker_wake(broker);
 }
 
 /* --- polls ----------------------------------------------------------------------------- */
@@ -378,7 +406,11 @@ wait_serve(struct broker *broker, struct wait *wait, uint64_t now)
 		if (late || polls_tell(broker, wait) > 0)
 			polls_answer(broker, wait);
 	} else if (wait->events) {
-		if (seen(broker, wait->handle, wait->events))
+		if (!seen(broker, wait->handle, wait->events))
+			return;
+		if (wait->op == DEVICE_ACCEPT)
+			accept_again(broker, wait);
+		else
 			transfer_again(broker, wait);
 	} else if (late) {
 		answer(broker, wait, 0, 0); /* it slept */

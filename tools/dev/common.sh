@@ -8,7 +8,8 @@ install=yes
 jobs=$(nproc)
 
 # Debian 12 names. Each list says what cannot be done without it.
-packages_build="gcc libc6-dev clang lld meson ninja-build pkg-config libjansson-dev libseccomp-dev liburing-dev"
+packages_build="gcc libc6-dev clang lld meson ninja-build pkg-config"
+packages_build="$packages_build libjansson-dev libseccomp-dev liburing-dev libc-ares-dev"
 packages_guest="wasi-libc libclang-rt-dev-wasm32 wabt"
 packages_test="libcriterion-dev llvm gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 	strace python3 binutils util-linux dpkg-dev libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
