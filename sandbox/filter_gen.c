@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* filter_gen - makes the worker's filter from syscalls.def, when Keyhold is built.
+/* filter_gen - makes the worker's two filters from syscalls.def, and the broker's
+ * from broker_syscalls.def, when Keyhold is built.
  *
  * Runs on the building machine only. Prints rows FILTER(code, jt, jf, k) for
- * seccomp.c, which puts the worker's own process id in place of OWN_PID: the one
- * thing that is not known before. Why not at every start: docs/decisions/. */
+ * seccomp.c, which puts process ids in place of OWN_PID and WORKER_PID: all that is
+ * not known before. Why not at every start: docs/decisions/. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <seccomp.h>
@@ -13,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sandbox/filter_pid.h"
@@ -24,6 +27,15 @@ enum {
 	FUTEX_WAIT_SHARED = 0,
 	SIGNAL_ABRT = SIGABRT,
 	OWN_PID = FILTER_OWN_PID,
+	WORKER_PID = FILTER_WORKER_PID,
+	SIGNAL_KILL = SIGKILL,
+	REGISTER_FILES_UPDATE = 6,
+	REGISTER_SYNC_CANCEL = 24,
+	FAMILY_UNIX = AF_UNIX,
+	FAMILY_INET = AF_INET,
+	FAMILY_INET6 = AF_INET6,
+	TERMINAL_GETS = TCGETS,
+	TERMINAL_SIZE = TIOCGWINSZ,
 	E_NOMEM = ENOMEM,
 	E_BADF = EBADF,
 	E_INVAL = EINVAL,
@@ -64,6 +76,10 @@ struct row {
 
 static const struct row strict[] = {
 #include "sandbox/syscalls.def"
+};
+
+static const struct row broker[] = {
+#include "sandbox/broker_syscalls.def"
 };
 
 static const struct row sanitized[] = {
@@ -127,6 +143,7 @@ main(int argc, char **argv)
 	const bool loosened = argc > 1 && strcmp(argv[1], "sanitized") == 0;
 	const enum where where =
 		argc > 2 && strcmp(argv[2], "ringless") == 0 ? WHERE_RINGLESS : WHERE_RING;
+	const bool of_broker = argc > 2 && strcmp(argv[2], "broker") == 0;
 	const int fd = memfd_create("filter", 0);
 	static struct sock_filter code[4096];
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -141,16 +158,20 @@ main(int argc, char **argv)
 		       where == WHERE_RING ? SCMP_SYS(io_uring_enter) : SCMP_SYS(futex), 255),
 		"priority of", "the way out");
 	demand(seccomp_syscall_priority(filter, SCMP_SYS(madvise), 254), "priority of", "madvise");
-	add_rows(filter, strict, sizeof strict / sizeof *strict, where, loosened);
-	if (loosened)
-		add_rows(filter, sanitized, sizeof sanitized / sizeof *sanitized, where,
-			false);
+	if (of_broker) {
+		add_rows(filter, broker, sizeof broker / sizeof *broker, where, false);
+	} else {
+		add_rows(filter, strict, sizeof strict / sizeof *strict, where, loosened);
+		if (loosened)
+			add_rows(filter, sanitized, sizeof sanitized / sizeof *sanitized, where,
+				false);
+	}
 	demand(seccomp_export_bpf(filter, fd), "export", "");
 
 	demand(lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0, "seek", "");
 	got = read(fd, code, sizeof code);
 	demand(got <= 0 || (size_t)got == sizeof code ? -EFBIG : 0, "reading", "the filter");
-	printf("/* Made from sandbox/syscalls.def by filter_gen. */\n");
+	printf("/* Made by filter_gen. */\n");
 	print_filter(code, (size_t)got / sizeof *code);
 	seccomp_release(filter);
 	return 0;

@@ -33,19 +33,30 @@ static_assert(WITH_RING > 0 && WITH_RING <= FILTER_MAX, "BPF_MAXINSNS is 4096");
 static_assert(RINGLESS > 0 && RINGLESS <= FILTER_MAX, "BPF_MAXINSNS is 4096");
 
 int
-walls_seccomp(const struct walls_plan *plan, struct walls_state *state, struct report *report)
+walls_filter_load(const struct sock_filter *filter, unsigned int count, pid_t worker)
 {
-	const bool ring = plan->tier != WALLS_T2;
-	const unsigned int count = ring ? WITH_RING : RINGLESS;
 	struct sock_filter code[FILTER_MAX];
 	const struct sock_fprog program = {.len = (unsigned short)count, .filter = code};
 	const uint32_t pid = (uint32_t)getpid();
 
-	memcpy(code, ring ? with_ring : ringless, count * sizeof *code);
+	if (count > FILTER_MAX)
+		return -E2BIG;
+	memcpy(code, filter, count * sizeof *code);
 	for (unsigned int i = 0; i < count; i++)
 		if (code[i].k == FILTER_OWN_PID)
 			code[i].k = pid;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		else if (code[i].k == FILTER_WORKER_PID)
+			code[i].k = (uint32_t)worker;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+}
+
+int
+walls_seccomp(const struct walls_plan *plan, struct walls_state *state, struct report *report)
+{
+	const bool ring = plan->tier != WALLS_T2;
+	const unsigned int count = ring ? WITH_RING : RINGLESS;
+
+	if (walls_filter_load(ring ? with_ring : ringless, count, 0) < 0)
 		return walls_failed(report, WALL_seccomp, "loading the filter");
 
 	/* Without a filter brk answers an address. The rows that kill are tried in

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "sandbox/walls.h"
 
@@ -51,6 +52,9 @@ int walls_close_fds(const struct walls_plan *plan, bool ring_only, struct walls_
 	struct report *report);
 
 /* --- seccomp.c --------------------------------------------------------------- */
+struct sock_filter;
+/* Puts the process ids in and loads it: 0 or -errno. */
+int walls_filter_load(const struct sock_filter *filter, unsigned int count, pid_t worker);
 int walls_seccomp(
 	const struct walls_plan *plan, struct walls_state *state, struct report *report);
 

@@ -113,6 +113,12 @@ int broker_expire(struct broker *broker, uint32_t grant_id, uint64_t deadline_ns
  * -ETIME: a request could not be stopped, so the worker was ended. -ENOENT. */
 int broker_revoke(struct broker *broker, uint32_t grant_id);
 
+/* For the broker's own walls: the descriptor of the index-th grant, borrowed, when
+ * it is a directory, and its rights; -ENOTDIR: it is none. -ENOENT: no such grant. */
+int broker_root(const struct broker *broker, uint32_t index, uint32_t *ret_rights);
+/* Is an address, a listener or a name granted? */
+bool broker_has_networks(const struct broker *broker);
+
 struct broker_counts {
 	uint64_t opens, denied, missing; /* ENOENT is missing; outside or read-only is denied */
 	uint32_t handles;                /* open now, the root's own included */

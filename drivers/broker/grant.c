@@ -310,3 +310,23 @@ broker_counts(const struct broker *broker, uint32_t grant_id, struct broker_coun
 	*ret_counts = grant->counts;
 	return true;
 }
+
+int
+broker_root(const struct broker *broker, uint32_t index, uint32_t *ret_rights)
+{
+	const struct grant *grant = &broker->grants[index % WIRE_GRANTS];
+	const struct broker_handle *handle = &broker->handles[grant->wire.handle];
+
+	if (index >= broker->grants_count)
+		return -ENOENT;
+	*ret_rights = grant->wire.rights;
+	return grant->wire.type == DEVICE_TYPE_DIRECTORY && handle->state == HANDLE_OPEN
+		       ? handle->fd
+		       : -ENOTDIR;
+}
+
+bool
+broker_has_networks(const struct broker *broker)
+{
+	return broker->net;
+}

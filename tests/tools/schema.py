@@ -19,6 +19,8 @@ REPORT = {
     "storage_peak": COUNT, "storage_limit": LIMIT,
     "keys": [KEY],
     "walls": None,
+    "broker": {"no_new_privs": TRUTH, "few_caps": TRUTH, "landlock": TRUTH, "not_dumpable": TRUTH,
+               "seccomp": TRUTH, "directories_live": TRUTH},
     "where": ({"module": TEXT, "func": TEXT, "offset": COUNT, "depth": COUNT, "stack": [FRAME]}, None),
     "clock": (TEXT, None), "random": (TEXT, None),
     "image": ({"when": TEXT, "file": TEXT, "bytes": COUNT, "written": TRUTH}, None),

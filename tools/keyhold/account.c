@@ -53,6 +53,19 @@ walls_json(const struct launch *launch)
 	return walls;
 }
 
+/* The broker's own. */
+static json_t *
+broker_json(const struct launch *launch)
+{
+	const struct broker_walls_state *walls = &launch->enclosed;
+	json_t *json = json_object();
+
+	for (unsigned i = 0; i < BROKER_WALL_COUNT; i++)
+		json_object_set_new(json, broker_wall_name(i), json_boolean(walls->up[i]));
+	json_object_set_new(json, "directories_live", json_boolean(walls->live));
+	return json;
+}
+
 static json_t *
 where_json(const struct launch *launch)
 {
@@ -170,6 +183,7 @@ report_json(const struct launch *launch, int status)
 	json_object_set_new(report, "storage_limit", json_limit(record->storage_limit));
 	json_object_set_new(report, "keys", keys_json(launch));
 	json_object_set_new(report, "walls", walls_json(launch));
+	json_object_set_new(report, "broker", broker_json(launch));
 	json_object_set_new(report, "where", where_json(launch));
 	json_object_set_new(report, "clock", mode_json(record, KIND_clock));
 	json_object_set_new(report, "random", mode_json(record, KIND_entropy));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sandbox/broker_walls.h"
 #include "sandbox/host_facts.h"
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/say.h"
@@ -27,6 +28,41 @@ print_tiers(const struct host_facts *facts)
 }
 
 static void
+find_broker(struct broker_walls_state *walls, struct report *why)
+{
+	report_clear(why);
+	*walls = (struct broker_walls_state){0};
+	(void)broker_walls_probe(walls, why);
+}
+
+static void
+print_broker(void)
+{
+	struct broker_walls_state walls;
+	struct report why;
+
+	find_broker(&walls, &why);
+	for (unsigned i = 0; i < BROKER_WALL_COUNT; i++)
+		printf("broker  %s %-13s %s\n", walls.up[i] ? "up  " : "DOWN", broker_wall_name(i),
+			broker_wall_stops(i));
+	if (why.text[0])
+		printf("        %s\n", why.text);
+}
+
+static json_t *
+broker_json(void)
+{
+	struct broker_walls_state walls;
+	json_t *json = json_object();
+	struct report why;
+
+	find_broker(&walls, &why);
+	for (unsigned i = 0; i < BROKER_WALL_COUNT; i++)
+		json_object_set_new(json, broker_wall_name(i), json_boolean(walls.up[i]));
+	return json;
+}
+
+static void
 print_text(const struct host_facts *facts, const struct host_advice *advice, size_t count)
 {
 	print_tiers(facts);
@@ -38,6 +74,7 @@ print_text(const struct host_facts *facts, const struct host_advice *advice, siz
 		if (walls_wall_in(i, facts->tier) || facts->walls.up[i])
 			printf("%-7s %-13s %s\n", facts->walls.up[i] ? "up" : "DOWN", walls_wall_name(i),
 				walls_wall_stops(i));
+	print_broker();
 	for (size_t i = 0; i < count; i++)
 		printf("advice  %s\n        %s\n", advice[i].what, advice[i].remedy);
 }
@@ -66,6 +103,7 @@ print_json(const struct host_facts *facts, const struct host_advice *advice, siz
 	json_object_set_new(json, "seccomp", json_boolean(facts->seccomp));
 	json_object_set_new(json, "landlock_abi", json_integer(facts->landlock_abi));
 	json_object_set_new(json, "walls", walls);
+	json_object_set_new(json, "broker", broker_json());
 	json_object_set_new(json, "advice", list);
 	json_dumpf(json, stdout, JSON_INDENT(2));
 	fputc('\n', stdout);

@@ -636,7 +636,8 @@ begin(struct launch *launch)
 		return fault("signals cannot be watched", &launch->report);
 	if (launch->control && control_begin(launch->control))
 		return fault("no memory for --control", &launch->report);
-	return spawn(launch);
+	r = spawn(launch);
+	return r ? r : enclose(launch);
 }
 
 static void

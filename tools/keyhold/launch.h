@@ -5,6 +5,7 @@
  *   hostkey.c   one of them
  *   program.c   FILE -> a descriptor that can be read twice
  *   launch.c    the order of all this; signals and time while it runs
+ *   enclose.c   the broker's own walls
  *   taping.c    --record and replay: what is round a journal
  *   verdict.c   the outcome in words, and the exit status
  *   account.c   the outcome as JSON (--report)
@@ -19,6 +20,7 @@
 #include <sys/types.h>
 
 #include "drivers/broker/broker.h"
+#include "sandbox/broker_walls.h"
 #include "tools/keyhold/files.h"
 #include "tools/keyhold/hostkey.h"
 #include "tools/keyhold/options.h"
@@ -50,8 +52,10 @@ struct launch {
 	struct broker *broker;
 	int signals_fd;
 	struct control *control; /* NULL: nobody may */
+	struct broker_walls_config enclosure; /* what may be granted later */
 
 	/* What happened. */
+	struct broker_walls_state enclosed;
 	struct broker_outcome outcome;
 	char *guest_name;      /* replay: as it was recorded; `program` is this then */
 	struct record *record; /* NULL: it told nothing that could be read */
@@ -107,6 +111,9 @@ int taping_verdict(struct launch *launch, int status); /* replay: was it the sam
 
 /* The tier that tests force: --tier, or $KEYHOLD_TIER; NULL: none. */
 const char *launch_tier_forced(const struct options *options);
+
+/* enclose.c: the broker's own walls, once the worker is made; 0 or an exit status. */
+int enclose(struct launch *launch);
 
 /* inspect.c: what the worker saw, in text or JSON; the exit status. */
 int inspect_print(const struct launch *launch);
