@@ -176,7 +176,7 @@ int grant_begin(struct broker *broker, const struct grant *as, struct report *re
 	struct grant *ret_before);
 int grant_end(struct broker *broker, int index, int number, const struct grant *before,
 	struct report *report, struct broker_grant *ret_grant);
-uint64_t monotonic_ns(void);
+uint64_t broker_now_ns(void);
 
 /* keep.c: files without a descriptor of ours. */
 void keep_begin(struct broker *broker); /* whether it is there: broker->keep */

@@ -52,7 +52,7 @@ dial_take(struct ask *ask)
 		.piece = ask->request->piece,
 		.bytes = ask->request->bytes,
 		.tries = {-1, -1, -1, -1},
-		.deadline_ns = monotonic_ns() + net->limit_ms * MS};
+		.deadline_ns = broker_now_ns() + net->limit_ms * MS};
 	(void)snprintf(dial->asked, sizeof dial->asked, "%.*s", (int)sizeof dial->asked - 1,
 		ask->path);
 	net->dials_used++;
@@ -205,7 +205,7 @@ dial_next(struct net *net, struct dial *dial)
 		}
 		if (error == -EAGAIN && rule->kind == RULE_UNIX) { /* its queue is full */
 			dial->at--;
-			dial->step_ns = monotonic_ns() + UNIX_AGAIN_MS * MS;
+			dial->step_ns = broker_now_ns() + UNIX_AGAIN_MS * MS;
 			return;
 		}
 		if (error != -EINPROGRESS) {
@@ -221,7 +221,7 @@ dial_next(struct net *net, struct dial *dial)
 			continue;
 		}
 		dial->tries[place] = fd;
-		dial->step_ns = monotonic_ns() + NET_STEP_MS * MS;
+		dial->step_ns = broker_now_ns() + NET_STEP_MS * MS;
 		return;
 	}
 	dial->step_ns = UINT64_MAX;
@@ -440,7 +440,7 @@ try_event(struct net *net, uint64_t data)
 static void
 dials_time(struct net *net)
 {
-	const uint64_t now = net->dials_used ? monotonic_ns() : 0;
+	const uint64_t now = net->dials_used ? broker_now_ns() : 0;
 
 	for (uint32_t i = 0; net->dials_used && i < net->dials_fresh; i++) {
 		struct dial *dial = &net->dials[i];

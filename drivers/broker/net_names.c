@@ -201,5 +201,5 @@ names_next_ns(const struct net *net)
 
 	if (!net->queries || !ares_timeout(net->names, NULL, &left))
 		return UINT64_MAX;
-	return monotonic_ns() + (uint64_t)left.tv_sec * 1000000000u + (uint64_t)left.tv_usec * 1000u;
+	return broker_now_ns() + (uint64_t)left.tv_sec * 1000000000u + (uint64_t)left.tv_usec * 1000u;
 }

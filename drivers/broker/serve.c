@@ -246,7 +246,7 @@ event_drain(int fd)
 }
 
 uint64_t
-monotonic_ns(void)
+broker_now_ns(void)
 {
 	struct timespec now;
 
@@ -270,7 +270,7 @@ static uint64_t
 turn_limit(const struct broker *broker, uint64_t left_ns)
 {
 	const uint64_t next = next_ns(broker);
-	const uint64_t now = next == UINT64_MAX ? 0 : monotonic_ns();
+	const uint64_t now = next == UINT64_MAX ? 0 : broker_now_ns();
 
 	if (next == UINT64_MAX)
 		return left_ns;
@@ -282,7 +282,7 @@ static void
 grants_expire(struct broker *broker)
 {
 	const struct broker_hooks *hooks = broker->hooks;
-	const uint64_t now = monotonic_ns();
+	const uint64_t now = broker_now_ns();
 
 	for (uint32_t i = 0; i < broker->grants_count; i++) {
 		struct grant *grant = &broker->grants[i];
@@ -344,7 +344,7 @@ deadline_left(const struct broker *broker)
 
 	if (!broker->deadline_ns)
 		return -1;
-	now = monotonic_ns();
+	now = broker_now_ns();
 	left = broker->deadline_ns > now ? broker->deadline_ns - now : 0;
 	return (int)min_u64((left + 999999) / 1000000, INT32_MAX);
 }

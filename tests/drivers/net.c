@@ -400,7 +400,6 @@ Test(net, connections_at_once_are_bounded)
 Test(net, polls_see_listeners_and_connections)
 {
 	char address[DEVICE_ADDRESS_BYTES];
-	uint8_t data[4 + 2 * sizeof(struct device_poll)] = {2};
 	struct device_poll polls[2];
 	struct device_completion done;
 	const uint32_t listener = grant_listener("127.0.0.1:0", 0, address);
@@ -410,24 +409,21 @@ Test(net, polls_see_listeners_and_connections)
 	side_ready(&side);
 	polls[0] = (struct device_poll){.handle = listener, .want = 1};
 	polls[1] = (struct device_poll){.handle = rule, .want = 1};
-	memcpy(data + 4, polls, sizeof polls);
-	data[0] = 1;
 	done = side_go(&side, (struct device_request){.op = DEVICE_POLL,
-				      .data = data,
-				      .data_bytes = 4 + sizeof *polls});
+				      .data = (const uint8_t *)polls,
+				      .data_bytes = sizeof *polls});
 	cr_assert_eq(done.result, 0, "nobody is there");
 	peer = dial_here(address);
 	done = side_go(&side, (struct device_request){.op = DEVICE_POLL,
-				      .data = data,
-				      .data_bytes = 4 + sizeof *polls,
+				      .data = (const uint8_t *)polls,
+				      .data_bytes = sizeof *polls,
 				      .timeout_ns = DEVICE_FOREVER});
 	cr_assert_eq(done.result, 1);
-	data[0] = 2;
 	done = side_go(&side, (struct device_request){.op = DEVICE_POLL,
-				      .data = data,
-				      .data_bytes = sizeof data,
+				      .data = (const uint8_t *)polls,
+				      .data_bytes = sizeof polls,
 				      .timeout_ns = DEVICE_FOREVER});
-	memcpy(polls, side.data + 4, sizeof polls);
+	memcpy(polls, side.data, sizeof polls);
 	cr_assert_eq(polls[1].ready, 4, "a rule is nothing to wait for");
 	(void)close(peer);
 }
@@ -496,7 +492,7 @@ Test(net, a_deadline_is_a_cut)
 	uint64_t id;
 
 	side_ready(&side);
-	cr_assert_eq(broker_expire(side.broker, 2, monotonic_ns() + 50000000), 0);
+	cr_assert_eq(broker_expire(side.broker, 2, broker_now_ns() + 50000000), 0);
 	id = side_submit(&side, (struct device_request){.op = DEVICE_ACCEPT, .handle = listener});
 	cr_assert_eq(side_wait(&side, id).result, -DEVICE_EREVOKED);
 	cr_assert_eq(broker_expire(side.broker, 2, 1), -ENOENT);

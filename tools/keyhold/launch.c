@@ -500,8 +500,9 @@ on_obeyed(void *user, const uint8_t *bytes, size_t count)
 
 static void
 on_refused(void *user, uint32_t grant, enum device_op op, const char *path, size_t path_bytes,
-	enum device_error error)
+	enum device_error error, const char *why)
 {
+	(void)why; /* control words it from the error */
 	control_refused(((struct launch *)user)->control, grant, op, path, path_bytes, error);
 }
 
