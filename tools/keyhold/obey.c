@@ -133,6 +133,17 @@ do_limit(struct worker *worker, const struct order *order, struct domain *domain
 	return OBEYED;
 }
 
+/* One that stopped for want of something, and that nobody runs: nobody else would. */
+static void
+send_on(struct worker *worker, struct domain *domain)
+{
+	const enum stop_reason why = domain->stop.reason;
+
+	if (domain != worker->domain && domain->state == DOMAIN_STOPPED && !domain->runner &&
+		(why == STOP_OUT_OF_GAS || why == STOP_OUT_OF_STORAGE || why == STOP_YIELDED))
+		domain_start(domain);
+}
+
 /* Brought to rest in a replay too; written only where it was asked for. */
 static enum obeyed
 do_snapshot(struct worker *worker, const struct order *order, struct domain *domain,
@@ -207,6 +218,7 @@ change(struct worker *worker, const struct order *order, struct bytes_in *in,
 		return OBEYED;
 	case DO_RESUME:
 		domain_resume(domain);
+		send_on(worker, domain);
 		return OBEYED;
 	case DO_SNAPSHOT:
 		return do_snapshot(worker, order, domain, head);
