@@ -5,9 +5,12 @@
  *   live poll PATH       opens PATH again and again; says what came of it when that
  *                        is something else than the last time, and what it read
  *   live read PATH       reads from PATH, one piece after the other
+ *   live cut PATH        '.' when PATH was opened, 'x' when a read of it then failed
+ *   live wait PATH       the same, but it waits by poll() until there is something
  *   live kid FILE NAME [GAS]   runs FILE as a domain of its own, of that name */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +80,29 @@ read_path(const char *path)
 }
 
 static int
+cut_path(const char *path, int by_poll)
+{
+	char byte;
+
+	for (;;) {
+		const int fd = open(path, O_RDONLY);
+		struct pollfd want = {.fd = fd, .events = POLLIN};
+
+		if (fd < 0) {
+			usleep(300); /* who burns its share of a processor waits for others after */
+			continue;
+		}
+		(void)!write(1, ".", 1);
+		do
+			if (by_poll)
+				(void)poll(&want, 1, -1);
+		while (read(fd, &byte, 1) == 1 && write(1, &byte, 1) == 1);
+		(void)!write(1, "x", 1);
+		close(fd);
+	}
+}
+
+static int
 run_kid(const char *file, const char *name, unsigned long long gas)
 {
 	struct kh_message m = kh_message();
@@ -114,8 +140,10 @@ main(int argc, char **argv)
 		return poll_path(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "read"))
 		return read_path(argv[2]);
+	if (argc == 3 && (!strcmp(argv[1], "cut") || !strcmp(argv[1], "wait")))
+		return cut_path(argv[2], argv[1][0] == 'w');
 	if (argc >= 4 && !strcmp(argv[1], "kid"))
 		return run_kid(argv[2], argv[3], argc > 4 ? strtoull(argv[4], NULL, 10) : 1ull << 60);
-	fputs("usage: live poll PATH | read PATH | kid FILE NAME [GAS]\n", stderr);
+	fputs("usage: live poll PATH | read PATH | cut PATH | wait PATH | kid FILE NAME [GAS]\n", stderr);
 	return 64;
 }
