@@ -36,6 +36,7 @@ sources=$(find "$root/kernel" -name '*.c' ! -name exec_fast.c)
 $cross -std=gnu17 -O1 -static -ffp-contract=off -fno-strict-aliasing -I "$root" \
 	-o "$work/stop" "$root/tests/stop/stop.c" $sources \
 	"$root/tests/support/fake_device.c" "$root/tests/support/fake_files.c" \
+	"$root/tests/support/fake_net.c" \
 	"$root/tests/support/fake_host.c" "$root/tests/support/say.c" \
 	"$root/tests/support/test_caps.c" "$root/tests/support/wat.c" -lm || {
 	echo "Bail out! the arm64 program was not built"

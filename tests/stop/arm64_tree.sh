@@ -28,6 +28,7 @@ sources=$(find "$root/kernel" "$root/caps" -name '*.c' ! -name exec_fast.c)
 $cross -std=gnu17 -D_GNU_SOURCE -O1 -static -ffp-contract=off -fno-strict-aliasing -I "$root" \
 	-o "$work/family" "$root/tests/stop/family.c" $sources \
 	"$root/tests/support/fake_device.c" "$root/tests/support/fake_files.c" \
+	"$root/tests/support/fake_net.c" \
 	"$root/tests/support/fake_host.c" "$root/tests/support/say.c" \
 	"$root/tests/support/house.c" -lm || {
 	echo "Bail out! the arm64 program was not built"
