@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keys.c - what each right of a key lets its holder do, and what is refused. */
+#include <errno.h>
 #include <string.h>
 
 #include "tests/caps/bench.h"
@@ -279,5 +280,62 @@ Test(keys, bytes_of_a_derivation_are_counted)
 	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), 0);
 	cr_assert_eq(bench_word(&b, OUT, 4), 5, "so many were left");
 	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
+	bench_close(&b);
+}
+
+/* What was revoked gives its name to another: the same path leads there, and the
+ * counts go on. */
+Test(keys, a_root_that_was_cut_gives_its_name_to_another)
+{
+	struct report report = {0};
+	struct caps_root_view view;
+	struct caps_root root;
+	struct key key;
+	const uint32_t top = open_with(RIGHT_read);
+
+	cr_assert_geq(bench_open_path(&b, DATA, "f", 0, R_ONLY, 0), 0);
+	root = b.roots[0];
+	for (uint32_t i = 0; i < b.roots_count; i++)
+		if (!strcmp(b.roots[i].name, "data"))
+			root = b.roots[i];
+	cr_assert_eq(caps_root_add(&b.world, &root, &report, &key), -EEXIST, "it is not cut");
+	cr_assert_eq(caps_wasi_finds(&b.domain, "/data", &report), -EINVAL);
+	(void)caps_root_cut(&b.world, "data");
+	(void)caps_root_cut(&b.world, "data");
+	cr_assert_eq(bench_open_path(&b, DATA, "f", 0, R_ONLY, 0), -WASI_ENOTCAPABLE);
+	report = (struct report){0};
+	cr_assert_eq(caps_wasi_finds(&b.domain, "/data", &report), 0, "%s", report.text);
+	root.spec = "dir:/srv/other";
+	root.handle = fake_grant(&b.device, top, DEVICE_DIRECTORY);
+	cr_assert_eq(caps_root_add(&b.world, &root, &report, &key), 0, "%s", report.text);
+	cr_assert_eq(caps_wasi_name(&b.domain, &key, "/data", &report), 0, "%s", report.text);
+	cr_assert_geq(bench_open_path(&b, DATA, "f", 0, R_ONLY, 0), 0, "the mount leads there");
+	for (uint32_t i = 0; caps_root_at(&b.world, i, &view); i++) {
+		if (strcmp(view.name, "data"))
+			continue;
+		cr_assert_str_eq(view.spec, "dir:/srv/other");
+		cr_assert_not(view.cut);
+		cr_assert_geq(view.counts.denied, 1);
+		cr_assert_eq(view.uses_left, UINT64_MAX);
+	}
+	bench_close(&b);
+}
+
+Test(keys, a_root_is_used_so_often_and_no_more)
+{
+	const struct grant_limits limits = {
+		.uses = 3, .bytes = UINT64_MAX, .gas = UINT64_MAX, .rate = UINT64_MAX};
+	struct caps_root_view view;
+	uint32_t opened = 0;
+
+	open_with(RIGHT_read);
+	caps_root_limit(&b.world, "data", &limits);
+	caps_root_limit(&b.world, "nothing", &limits);
+	while (opened < 10 && bench_open_path(&b, DATA, "f", 0, R_ONLY, 0) >= 0)
+		opened++;
+	cr_assert_eq(opened, 3);
+	cr_assert_eq(bench_open_path(&b, DATA, "f", 0, R_ONLY, 0), -WASI_ENOTCAPABLE);
+	for (uint32_t i = 0; caps_root_at(&b.world, i, &view); i++)
+		cr_assert_eq(view.uses_left, strcmp(view.name, "data") ? UINT64_MAX : 0);
 	bench_close(&b);
 }

@@ -43,11 +43,23 @@ static struct wat wat;
 static struct buffer journal;
 static const uint8_t from[32] = {1, 2, 3};
 
+/* Of a run that is had again: it stops where something was ordered. */
+static struct replayer *orders;
+
+static bool
+poked(void *user)
+{
+	const uint8_t *bytes;
+	uint32_t count;
+
+	return orders ? replayer_order(orders, &bytes, &count) : test_poked(user);
+}
+
 static void
 make_world(struct run *run, struct device *device)
 {
 	const struct world_config config = {.host = &run->host.host, .device = device,
-		.caps = &test_caps, .user = &run->user, .poked = test_poked, .slice = 700};
+		.caps = &test_caps, .user = &run->user, .poked = poked, .slice = 700};
 	struct domain_config domain = {.name = "main", .gas = GAS_NO_LIMIT,
 		.bank_bytes = BANK_NO_LIMIT};
 	struct report report;
@@ -301,4 +313,148 @@ Test(journal, what_is_not_one_is_refused)
 	bytes[8] = 1;
 	cr_assert_eq(replayer_begin(&replayer, NULL, bytes, sizeof bytes, &clock, &report), -EINVAL);
 	cr_assert(strstr(report.text, "version 1"), "%s", report.text);
+}
+
+/* --- orders ------------------------------------------------------------------- */
+
+static void
+obey(struct run *run, uint8_t order)
+{
+	struct domain *domain = run->domains[order % DOMAINS];
+
+	world_order(run->world);
+	if (order & 0x80)
+		domain_resume(domain);
+	else
+		domain_pause(domain);
+	world_ordered(run->world);
+	world_check(run->world);
+}
+
+/* What somebody outside orders at whim; when all are paused, that one goes on. */
+static uint8_t
+whim(const struct run *run, uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	if (!world_is_paused(run->world))
+		return (uint8_t)((*state >> 33) % DOMAINS | (*state >> 40 & 1) << 7);
+	for (uint8_t i = 0; i < DOMAINS; i++)
+		if (run->domains[i]->paused)
+			return i | 0x80;
+	return 0;
+}
+
+/* Until all have stopped; how many orders there were. UINT32_MAX: it went another way. */
+static uint32_t
+run_ordered(struct run *run, struct recorder *recorder, uint64_t state)
+{
+	uint32_t count = 0;
+
+	for (int i = 0; i < DOMAINS; i++) {
+		while (run->user.poke_after = 1 + state % 7,
+			world_run(run->world, run->domains[i], true) != DOMAIN_STOPPED) {
+			const uint8_t *bytes;
+			uint32_t bytes_count;
+			uint8_t order;
+
+			if (recorder) {
+				order = whim(run, &state);
+				recorder_order(recorder, &order, 1);
+			} else if (replayer_order(orders, &bytes, &bytes_count) && bytes_count == 1) {
+				order = *bytes;
+				replayer_order_take(orders);
+			} else {
+				return UINT32_MAX;
+			}
+			obey(run, order);
+			count++;
+		}
+	}
+	for (int i = 0; i < DOMAINS; i++) {
+		buffer_init(&run->images[i]);
+		cr_assert_eq(image_write(run->world, run->domains[i], &run->images[i].sink, false), 0);
+	}
+	return count;
+}
+
+Test(journal, orders_are_had_again_where_they_were)
+{
+	uint32_t all = 0;
+
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		static struct run run, again;
+		static struct recorder recorder;
+		const struct journal_clock clock = {where, &run}, clock_again = {where, &again};
+		struct replayer replayer;
+		struct heap heap;
+		uint32_t count;
+
+		fake_host_init(&run.host);
+		fake_device_init(&run.device, seed);
+		run.user = (struct test_user){0};
+		run.user.in = fake_stream(&run.device, "what comes in, for all of them", 30);
+		fake_stream_close(&run.device, run.user.in);
+		run.user.out = fake_stream(&run.device, NULL, 0);
+		run.device.latency = seed % 5;
+		run.device.shuffle = seed % 2;
+		run.device.pieces_max = 3;
+		buffer_done(&journal);
+		recorder_begin(&recorder, &run.device.device, &journal.sink, &clock, from);
+		make_world(&run, &recorder.device);
+		count = run_ordered(&run, &recorder, seed);
+		recorder_end(&recorder);
+		all += count;
+
+		fake_host_init(&again.host);
+		heap_init(&heap, &again.host.host);
+		again.user = (struct test_user){.in = 0, .out = 1};
+		cr_assert_eq(replayer_begin(&replayer, &heap, journal.bytes, journal.count, &clock_again,
+				     &(struct report){0}), 0);
+		orders = &replayer;
+		make_world(&again, &replayer.device);
+		cr_assert_eq(run_ordered(&again, NULL, 0), count, "seed %llu: %s",
+			(unsigned long long)seed, replayer.diverged.text);
+		cr_assert(replayer_end(&replayer), "seed %llu: %s", (unsigned long long)seed,
+			replayer.diverged.text);
+		orders = NULL;
+		for (int i = 0; i < DOMAINS; i++) {
+			cr_assert_eq(run.images[i].count, again.images[i].count);
+			cr_assert_eq(memcmp(run.images[i].bytes, again.images[i].bytes,
+					     run.images[i].count), 0,
+				"seed %llu domain %d", (unsigned long long)seed, i);
+		}
+		end_replay(&again, &replayer, &heap);
+		end_world(&run);
+		fake_device_done(&run.device);
+	}
+	cr_assert_gt(all, 1000, "only %u orders", all);
+}
+
+Test(journal, a_damaged_order_is_not_obeyed)
+{
+	static struct run run;
+	static struct recorder recorder;
+	const struct journal_clock clock = {where, &run};
+	struct replayer replayer;
+	struct heap heap;
+	const uint8_t *bytes;
+	uint32_t count;
+
+	fake_host_init(&run.host);
+	fake_device_init(&run.device, 1);
+	heap_init(&heap, &run.host.host);
+	recorder_begin(&recorder, &run.device.device, &journal.sink, &clock, from);
+	make_world(&run, &recorder.device);
+	recorder_order(&recorder, (const uint8_t *)"order", 5);
+	for (size_t cut = JOURNAL_HEADER_BYTES; cut <= journal.count; cut++) {
+		cr_assert_eq(replayer_begin(&replayer, &heap, journal.bytes, cut, &clock,
+				     &(struct report){0}), 0);
+		cr_assert_eq(replayer_order(&replayer, &bytes, &count), cut == journal.count, "%zu", cut);
+		replayer_order_take(&replayer);
+		cr_assert_not(replayer_order(&replayer, &bytes, &count), "taken, or none");
+	}
+	replayer_done(&replayer);
+	heap_done(&heap);
+	end_world(&run);
+	fake_device_done(&run.device);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/prices.h"
+#include "tests/support/buffer.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/test_caps.h"
@@ -765,4 +766,73 @@ Test(world, the_device_is_asked_once_for_each_turn)
 	user.poke_after = 0;
 	(void)world_run(world, first, true);
 	cr_assert_eq(first->stop.reason, STOP_RETURNED);
+}
+
+static const char *const counting =
+	"(module (func (export \"run\") (loop $on (br $on))))";
+
+Test(world, a_paused_domain_takes_no_step)
+{
+	struct domain *one = make(counting, GAS_NO_LIMIT, BANK_NO_LIMIT);
+	struct domain *two = make(counting, GAS_NO_LIMIT, BANK_NO_LIMIT);
+	uint64_t used;
+
+	domain_start(one);
+	domain_start(two);
+	domain_pause(one);
+	world_check(world);
+	user.poke_after = 6;
+	(void)world_run(world, two, false);
+	cr_assert_eq(one->gas_guest, 0);
+	cr_assert_gt(two->gas_guest, 0);
+	cr_assert_not(world_is_paused(world));
+	domain_pause(two);
+	cr_assert(world_is_paused(world));
+	used = two->gas_guest;
+	cr_assert_neq(world_run(world, two, true), DOMAIN_STOPPED, "it comes back, and is not stopped");
+	cr_assert_eq(two->gas_guest, used);
+	domain_resume(one);
+	domain_resume(two);
+	domain_resume(two);
+	world_check(world);
+	user.poke_after = 6;
+	(void)world_run(world, two, false);
+	cr_assert_gt(one->gas_guest, 0);
+}
+
+Test(world, what_is_made_below_a_paused_domain_is_paused)
+{
+	struct domain *top = make(counting, GAS_NO_LIMIT, BANK_NO_LIMIT), *kid;
+	struct domain_config config = {.name = "kid", .module = load(counting), .gas = GAS_NO_LIMIT,
+		.bank_bytes = BANK_NO_LIMIT, .above = {.parent = top}};
+
+	domain_pause(top);
+	cr_assert_eq(domain_new(world, &config, &report, &kid), 0);
+	cr_assert(kid->paused);
+	domain_start(kid);
+	world_check(world);
+	cr_assert_eq(kid->state, DOMAIN_READY);
+	cr_assert(world_is_paused(world));
+	domain_resume(kid);
+	cr_assert_not(world_is_paused(world), "one below may go on alone");
+	world_check(world);
+	domain_end(top);
+}
+
+/* Its image says nothing of it: who paused it is not in the image. */
+Test(world, a_paused_domain_has_an_image_like_another)
+{
+	struct domain *domain = make(counting, GAS_NO_LIMIT, BANK_NO_LIMIT), *copy;
+	struct buffer bytes;
+
+	domain_start(domain);
+	domain_pause(domain);
+	buffer_init(&bytes);
+	cr_assert_eq(image_write(world, domain, &bytes.sink, false), 0);
+	cr_assert_eq(image_read(world, bytes.bytes, bytes.count, &report, &copy), 0, "%s", report.text);
+	cr_assert_not(copy->paused);
+	cr_assert_eq(copy->state, DOMAIN_READY);
+	world_check(world);
+	domain_end(copy);
+	buffer_done(&bytes);
 }

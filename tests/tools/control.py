@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """control.py KEYHOLD SOURCE LIVE.wasm PYTHON.wasm - programs that run are looked at and
-told what to do. TAP on stdout. KH_GOLDEN=write renews tests/golden/control.txt."""
+told what to do. TAP on stdout. KH_GOLDEN=write renews tests/golden/control.txt; KH_RUN: options of
+every run besides."""
 import array, contextlib, json, os, re, select, shutil, socket, subprocess, sys, tempfile, time
 
 KH, SOURCE, LIVE, PYTHON = (os.path.realpath(a) for a in sys.argv[1:5])
+RUN = os.environ.get("KH_RUN", "").split()
 WORK = tempfile.mkdtemp()
 os.chdir(WORK)
 os.chmod(WORK, 0o755)
@@ -52,7 +54,7 @@ class Program:
 
     def __init__(self, *args, control="c", stdin=subprocess.DEVNULL, verb="run"):
         self.out, self.err = open("out", "w+"), open("err", "w+")
-        self.job = subprocess.Popen([KH, verb, "--control", control, *args], stdin=stdin,
+        self.job = subprocess.Popen([KH, verb, *RUN, "--control", control, *args], stdin=stdin,
             stdout=self.out, stderr=self.err)
         self.control = control
         until(lambda: os.path.exists(control) or self.job.poll() is not None)

@@ -9,6 +9,7 @@ import array, contextlib, json, os, select, socket, subprocess, sys, tempfile, t
 
 KH, LIVE = (os.path.realpath(a) for a in sys.argv[1:3])
 ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
+RUN = os.environ.get("KH_RUN", "").split()
 LIMIT_MS, BUSY_MS = 5.0, 1.0
 os.chdir(tempfile.mkdtemp())
 count = bad = 0
@@ -84,7 +85,7 @@ def sockets():
 
 def measure(name, verb, ends, after=b"canary"):
     out, into = os.pipe()
-    job = subprocess.Popen([KH, "run", "--control", "c", "--clock", "real", LIVE, verb, "/in"],
+    job = subprocess.Popen([KH, "run", *RUN, "--control", "c", "--clock", "real", LIVE, verb, "/in"],
         stdin=subprocess.DEVNULL, stdout=into, stderr=subprocess.DEVNULL)
     os.close(into)
     line, took, native, kept, delivered = Line(), [], [], 0, 0
