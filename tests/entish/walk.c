@@ -171,6 +171,8 @@ binary(struct walker *w, unsigned op, struct value a, struct value b)
 	const uint64_t x = (uint64_t)a.n, y = (uint64_t)b.n;
 	struct value v = word(0);
 
+	if (w->lost)
+		return v;
 	if (op == T_ADD && a.kind == TEXT)
 		return (struct value){.kind = TEXT, .text = joined(w, a.text, b.text, "")};
 	v.written_u = a.written_u || b.written_u;

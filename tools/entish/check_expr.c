@@ -367,7 +367,7 @@ check_map(struct checker *c, struct node *node)
 		}
 	}
 	check_fact(c, node)->instance = NULL;
-	if (node->list) {
+	if (node->list && is_key_type(type_of(type->args[0]))) {
 		struct type *types[3] = {type, type->args[0], type->args[1]};
 
 		check_fact(c, node)->instance = check_prelude(c, "map_set", types, 3, node->at);

@@ -153,6 +153,8 @@ read_all(struct reader *r)
 	r->c->program = read_unit(r, r->input->name, r->input->source, false);
 	if (!r->c->program)
 		return false;
+	if (r->e->sources.complaints_count) /* names are looked for in what could be read */
+		return true;
 	r->c->prelude = read_unit(r, "prelude", library("prelude"), true);
 	for (struct unit *u = r->c->units; u; u = u->next)
 		for (struct import *i = u->imports; i; i = i->next)
@@ -177,7 +179,6 @@ entish_compile(struct entish *e, const struct entish_input *input)
 		e->words = "a source has at most 1 MiB\n";
 		return false;
 	}
-	/* Names are looked for only in what could be read. */
 	if (e->sources.complaints_count || !check(r.c)) {
 		e->words = source_words(&e->sources);
 		return false;
