@@ -221,6 +221,16 @@ ask_now(struct call *call, struct wasi *wasi, uint32_t count, enum call_end *ret
 
 /* --- waiting ------------------------------------------------------------------------------ */
 
+/* A long list needs a long piece, which the bank pays for. */
+static bool
+list_room(struct wasi *wasi, const struct poll *poll)
+{
+	const uint64_t bytes = poll->live_count * sizeof(struct device_poll);
+
+	wasi->need = bytes > DOMAIN_STAGING_BYTES ? bytes - DOMAIN_STAGING_BYTES : 0;
+	return bank_room(&wasi->domain->bank) >= wasi->need;
+}
+
 static enum call_end
 submit_poll(struct call *call, struct wasi *wasi, const struct poll *poll)
 {
@@ -282,7 +292,8 @@ poll_wait(struct call *call, struct wasi *wasi, struct poll *poll, enum call_end
 
 	if (poll->live_count) {
 		if (!call->completion) {
-			*ret_end = submit_poll(call, wasi, poll);
+			*ret_end = list_room(wasi, poll) ? submit_poll(call, wasi, poll)
+							 : no_space(call, wasi);
 			return false;
 		}
 		if (call->completion->result < 0) {

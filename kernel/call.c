@@ -67,7 +67,8 @@ can_be_cut(enum device_op op)
 	return op == DEVICE_READ || op == DEVICE_WRITE || op == DEVICE_LIST || op == DEVICE_ENTROPY;
 }
 
-/* Pays for the piece; cuts it down to what the bank has room for. */
+/* Pays for the piece; cuts it down to what the bank has room for. A poll cannot be
+ * cut: whoever asks has seen that there is room. */
 static void
 stage(struct domain *domain, struct device_request *request)
 {
@@ -82,7 +83,7 @@ stage(struct domain *domain, struct device_request *request)
 		request->data_bytes =
 			(uint32_t)min_u64(request->data_bytes, DOMAIN_STAGING_BYTES + more);
 	}
-	must(CALL1, more == 0 || can_be_cut(request->op));
+	must(CALL1, more == 0 || can_be_cut(request->op) || request->op == DEVICE_POLL);
 	must(CALL1, bank_take(&domain->bank, more));
 	domain->staging = more;
 }

@@ -17,7 +17,7 @@
 #include "drivers/staging.h"
 #include "kernel/base/fits.h"
 
-enum { HANDLES_DEFAULT = 1024, HANDLES_SPARE = 64, WORDS_MAX = 64 << 20, LISTINGS_MAX = 128 << 20 };
+enum { HANDLES_DEFAULT = 32768, HANDLES_SPARE = 64, WORDS_MAX = 64 << 20, LISTINGS_MAX = 128 << 20 };
 
 /* --- made and unmade ------------------------------------------------------------ */
 
