@@ -41,6 +41,8 @@ enter_transfer(struct client *client, struct flight *flight)
 	if (flight->op == DEVICE_WRITE && mode & WIRE_MODE_REGULAR &&
 		flight->flags & DEVICE_APPENDING)
 		entry->rw_flags = RING_RWF_APPEND;
+	if (flight->phase == PHASE_NOW)
+		entry->rw_flags = RING_RWF_NOWAIT;
 }
 
 static void
@@ -78,9 +80,9 @@ enter_other(struct client *client, struct flight *flight)
 }
 
 static void
-enter_io(struct client *client, struct flight *flight)
+enter_io(struct client *client, struct flight *flight, enum flight_phase phase)
 {
-	flight->phase = PHASE_IO;
+	flight->phase = phase;
 	flight->outstanding++;
 	if (flight->op == DEVICE_READ || flight->op == DEVICE_WRITE)
 		enter_transfer(client, flight);
@@ -105,11 +107,13 @@ io_start(struct client *client, struct flight *flight)
 	flight->state = FLIGHT_RING;
 	if (flight->op != DEVICE_SLEEP)
 		client->handles[flight->handle].busy++;
-	if (flight->flags & DEVICE_NONBLOCK && !(mode & WIRE_MODE_REGULAR) &&
-		(flight->op == DEVICE_READ || flight->op == DEVICE_WRITE))
-		enter_probe(client, flight);
+	if (!(flight->flags & DEVICE_NONBLOCK) || mode & WIRE_MODE_REGULAR ||
+		(flight->op != DEVICE_READ && flight->op != DEVICE_WRITE))
+		enter_io(client, flight, PHASE_IO);
+	else if (mode & WIRE_MODE_SOCKET) /* one entry, where a probe and its read are three */
+		enter_io(client, flight, PHASE_NOW);
 	else
-		enter_io(client, flight);
+		enter_probe(client, flight);
 }
 
 /* What the ring's answer means here. */
@@ -137,16 +141,20 @@ io_again(struct client *client, struct flight *flight, int32_t result)
 
 	if (flight->cancelled)
 		return false;
-	if (flight->phase != PHASE_IO && result > 0) {
+	if (flight->phase == PHASE_NOW && result == -EOPNOTSUPP) { /* an older kernel's sockets */
+		enter_probe(client, flight);
+		return true;
+	}
+	if ((flight->phase == PHASE_PROBE || flight->phase == PHASE_WAIT) && result > 0) {
 		flight->stopping = false;
-		enter_io(client, flight);
+		enter_io(client, flight, PHASE_IO);
 		return true;
 	}
 	/* Nobody asked: the kernel's own doing, as a terminal's write that had to wait
 	 * may end. Where it was the broker's cut, the slot is empty when tried again. */
 	if (flight->phase == PHASE_IO && result == -EINTR && flight->op != DEVICE_SLEEP &&
 		!client->handles[flight->handle].cut) {
-		enter_io(client, flight);
+		enter_io(client, flight, PHASE_IO);
 		return true;
 	}
 	/* A terminal or another file opened O_NONBLOCK by whoever gave it. */

@@ -38,6 +38,7 @@ enum flight_state {
 
 enum flight_phase {
 	PHASE_IO,    /* the operation itself */
+	PHASE_NOW,   /* the same, or -EAGAIN: sockets under DEVICE_NONBLOCK */
 	PHASE_PROBE, /* is it ready now? (DEVICE_NONBLOCK) */
 	PHASE_WAIT,  /* the file says EAGAIN: wait until it is ready, then again */
 };

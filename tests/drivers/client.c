@@ -555,6 +555,35 @@ Test(client, a_watch_stays_armed_and_is_armed_anew_when_it_fired)
 		(void)close(ends[i][1]);
 }
 
+/* Now or never on a socket: one entry each, nothing is armed. */
+Test(client, a_socket_is_read_and_written_at_once_or_not_at_all)
+{
+	struct device_request read_it = {.op = DEVICE_READ, .offset = DEVICE_STREAM,
+		.flags = DEVICE_NONBLOCK, .bytes = 4096};
+	struct device_request write_it = {.op = DEVICE_WRITE, .offset = DEVICE_STREAM,
+		.flags = DEVICE_NONBLOCK};
+	static uint8_t much[DEVICE_PIECE_BYTES];
+	int64_t sent = 0, put;
+	int ends[2];
+
+	side_begin(&side);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	read_it.handle = write_it.handle = side_grant(&side, ends[0], BROKER_READ | BROKER_WRITE);
+	side_ready(&side);
+	cr_assert_eq(side_go(&side, read_it).result, -DEVICE_EAGAIN);
+	cr_assert_eq(write(ends[1], "hello", 5), 5);
+	cr_assert_eq(side_go(&side, read_it).result, 5);
+	cr_assert_eq(side_go(&side, read_it).result, -DEVICE_EAGAIN);
+	write_it.data = much;
+	write_it.data_bytes = sizeof much;
+	while ((put = side_go(&side, write_it).result) > 0)
+		sent += put;
+	cr_assert_eq(put, -DEVICE_EAGAIN, "its buffer is full");
+	cr_assert_gt(sent, 0);
+	(void)close(ends[1]);
+	cr_assert_eq(side_go(&side, write_it).result, -DEVICE_EPIPE);
+}
+
 /* Two polls wait for one handle, in two directions: each hears of its own. */
 Test(client, polls_share_a_watch)
 {
