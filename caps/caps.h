@@ -64,6 +64,7 @@ struct caps_root {
 	uint32_t handle;      /* the device's; clock, entropy: none */
 	uint32_t number;      /* the device's number of the grant: st_dev for guests */
 	uint64_t seed;        /* entropy without CAPS_REAL */
+	const struct grant_limits *limits; /* of all that is derived from it together; NULL: none */
 };
 
 /* Names and specs are copied. -EEXIST: the name is taken, and not by a root that was

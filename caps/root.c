@@ -222,6 +222,10 @@ root_check(struct caps_state *state, const struct caps_root *config, struct repo
 			config->name, CAPS_SPEC_MAX);
 		return -EINVAL;
 	}
+	if (config->limits && !grant_limits_fit(config->limits)) {
+		report_say(report, UINT64_MAX, "key %s: no such rate", config->name);
+		return -EINVAL;
+	}
 	if (taken(state, config->name, (uint32_t)name_bytes)) {
 		report_say(report, UINT64_MAX, "two keys are named %s; give one another name (NAME=SPEC)",
 			config->name);
@@ -280,6 +284,8 @@ caps_root_add(struct world *world, const struct caps_root *config, struct report
 		grant_cut(grants, grant);
 		return -ENOMEM;
 	}
+	if (config->limits)
+		grant_limit(grants, grant, config->limits, world_clock(world)->now);
 	root->kind = config->kind;
 	root->rights = config->rights;
 	root->flags = config->flags & CAPS_TTY ? config->flags | CAPS_LIVE : config->flags;

@@ -86,6 +86,27 @@ grant_new(struct grants *grants, uint32_t parent)
 	return index;
 }
 
+bool
+grant_limits_fit(const struct grant_limits *limits)
+{
+	return limits->rate && (limits->rate == UINT64_MAX || limits->rate <= GRANT_SECOND);
+}
+
+void
+grant_limit(struct grants *grants, uint32_t index, const struct grant_limits *limits, uint64_t now)
+{
+	struct grant *grant = &grants->at[index];
+
+	grant->uses_left = limits->uses;
+	grant->bytes_left = limits->bytes;
+	grant->expires = add_saturating(now, limits->gas);
+	grant->rate = grant->tokens = limits->rate;
+	grant->tokens_at = now;
+	grant->limited |= limits->uses != UINT64_MAX || limits->bytes != UINT64_MAX ||
+		limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
+	grants->timed |= limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
+}
+
 void
 grant_drop(struct grants *grants, uint32_t index)
 {

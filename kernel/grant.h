@@ -57,11 +57,21 @@ struct grants {
 	uint32_t free; /* first unused one, linked through parent; GRANT_NONE: none */
 };
 
+/* What a derivation may be used for; UINT64_MAX: no limit. rate: uses per
+ * GRANT_SECOND, at least 1. */
+struct grant_limits {
+	uint64_t uses, bytes, gas, rate;
+};
+bool grant_limits_fit(const struct grant_limits *limits);
+
 void grants_init(struct grants *grants, struct heap *heap);
 void grants_done(struct grants *grants);
 /* Index of a new grant below `parent` (GRANT_NONE: a root); GRANT_NONE when
  * there is no room. Below a dead one it is dead. */
 uint32_t grant_new(struct grants *grants, uint32_t parent);
+/* Limits for one that has none of its own, from this time of the gas clock on. */
+void grant_limit(struct grants *grants, uint32_t grant, const struct grant_limits *limits,
+	uint64_t now);
 /* No key names it any more: its index is reused once none is below it. */
 void grant_drop(struct grants *grants, uint32_t grant);
 /* Iterative; O(1) when found alive in this epoch before. False for a stale generation. */

@@ -491,12 +491,6 @@ world_submit_detached(struct world *world, struct device_request *request)
 }
 
 bool
-grant_limits_fit(const struct grant_limits *limits)
-{
-	return limits->rate && (limits->rate == UINT64_MAX || limits->rate <= GRANT_SECOND);
-}
-
-bool
 world_grant_pay(struct grant_body *body, struct bank *payer)
 {
 	body->grant = GRANT_NONE;
@@ -517,21 +511,12 @@ world_grant(struct world *world, struct key *key, const struct grant_limits *lim
 {
 	struct grants *grants = &world->grants;
 	const uint32_t index = grant_new(grants, key->grant);
-	struct grant *grant;
 
 	if (index == GRANT_NONE)
 		return GRANT_NONE;
-	grant = &grants->at[index];
-	grant->uses_left = limits->uses;
-	grant->bytes_left = limits->bytes;
-	grant->expires = add_saturating(world->clock.now, limits->gas);
-	grant->rate = grant->tokens = limits->rate;
-	grant->tokens_at = world->clock.now;
-	grant->limited |= limits->uses != UINT64_MAX || limits->bytes != UINT64_MAX ||
-		limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
-	world->grants.timed |= limits->gas != UINT64_MAX || limits->rate != UINT64_MAX;
+	grant_limit(grants, index, limits, world->clock.now);
 	key->grant = index;
-	key->grant_generation = grant->generation;
+	key->grant_generation = grants->at[index].generation;
 	return index;
 }
 

@@ -322,12 +322,6 @@ void meter_init(struct meter *meter, struct line *superior);
 void meter_rate(struct clock_gas *clock, struct meter *meter);
 #define METER_RENT_MAX UINT64_C(65535)
 
-/* What a derivation may be used for; UINT64_MAX: no limit. rate: uses per
- * GRANT_SECOND, at least 1. */
-struct grant_limits {
-	uint64_t uses, bytes, gas, rate;
-};
-bool grant_limits_fit(const struct grant_limits *limits);
 /* The world cut: nothing derived under it delivers more; who waits under it wakes.
  * How many those were. */
 uint32_t world_cut(struct world *world, uint32_t grant);

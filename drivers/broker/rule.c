@@ -278,6 +278,9 @@ split(enum rule_kind kind, const char *text, struct report *report, size_t *ret_
 		return refuse(report, "not a URL: write %s:HOST:PORT", kinds[kind]);
 	if (text[0] == '[' && !end)
 		return refuse(report, "brackets go round an IPv6 address: [2001:db8::1]:443");
+	if (!colon && text[0] && strspn(text, "0123456789") == strlen(text))
+		return refuse(report, "a port alone: write %s:%s:%s", kinds[kind],
+			kind == RULE_LISTEN ? "127.0.0.1" : "HOST", text);
 	if (!colon || (end && colon < end))
 		return refuse(report, "no port: write %s:%s:%s", kinds[kind], text,
 			kind == RULE_LISTEN ? "8080" : kind == RULE_UDP ? "53" : "443");

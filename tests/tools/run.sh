@@ -195,6 +195,33 @@ is "a directory that is not there is 66" 66 "$status"
 grep -q 'none: No such file or directory (key none, dir:none,rw)' "$WORK/err"
 ok "named with its key"
 
+# --- limits of keys: how often, how many bytes, how long, how fast
+mkdir -p few
+printf 0123456789 >few/f
+own
+run $KH run --key dir:few,ro,as=/ limits.wasm
+is "200 reads without a limit" 200 "$status"
+run $KH run --key dir:few,ro,as=/,uses=10 limits.wasm
+is "uses=10: an open and nine reads" 9 "$status"
+run $KH run --key dir:few,ro,as=/,bytes=100 limits.wasm
+is "bytes=100: ten reads of ten, then none" 10 "$status"
+run $KH run --key dir:few,ro,as=/,bytes=35 limits.wasm
+is "bytes=35: the fourth read is short" 103 "$status"
+run $KH run --key dir:few,ro,as=/,rate=20/s limits.wasm
+is "rate=20/s: an open and 19 reads at once" 19 "$status"
+run $KH run --key dir:few,ro,as=/,rate=100000/s limits.wasm
+is "a rate that is not reached changes nothing" 200 "$status"
+run $KH run --key dir:few,ro,as=/,for=1h limits.wasm
+is "for=1h lasts" 200 "$status"
+before=$(date +%s%N)
+run timeout 60 $KH run --key dir:few,ro,as=/,for=300ms limits.wasm forever
+took=$((($(date +%s%N) - before) / 1000000))
+is "for=300ms: then the reads end" 42 "$status"
+[ $took -lt 20000 ]
+ok "soon after"
+run $KH run --key dir:few,ro,as=/,rate=0 limits.wasm
+is "a rate of nothing is refused" 64 "$status"
+
 # --- --invoke
 run $KH run --invoke add sums.wasm 2 40
 is "add" "42" "$(out)"

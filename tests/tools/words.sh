@@ -42,8 +42,8 @@ text gas-unit "$KH" run --gas 5X x.wasm
 text timeout-unit "$KH" run --timeout 5 x.wasm
 text resume-gas "$KH" resume --gas 5M x.khi
 text snapshot-when "$KH" run --snapshot-on never=x x.wasm
-text key-later "$KH" run --key tcp:example.com:80 x.wasm
-text key-limit "$KH" run --key 'dir:.,bytes=10M' x.wasm
+text key-later "$KH" run --key http:https://example.com/ x.wasm
+text key-limit "$KH" run --key "dir:.,rate=0" x.wasm
 text key-twice "$KH" run --dir a --dir a x.wasm
 text env-name "$KH" run --env =x x.wasm
 text run-what "$KH" run

@@ -22,6 +22,7 @@ enum { TEXT_MAX = 512, MOUNTS_MAX = RECORD_KEYS_MAX };
 /* --- keys ------------------------------------------------------------------- */
 
 static struct wasi_mount mounts[MOUNTS_MAX];
+static struct wasi_named names[MOUNTS_MAX];
 
 /* Makes the root keys, in the order given; fills the places they go to. */
 static void
@@ -44,6 +45,10 @@ add_roots(struct worker *worker, struct wasi_config *config)
 			mounts[config->mounts_count].key = key;
 			mounts[config->mounts_count++].path = root->path;
 			break;
+		case ROLE_NET:
+			names[config->keys_count].key = key;
+			names[config->keys_count++].name = root->path;
+			break;
 		case ROLE_CLOCK:
 			config->clock = key;
 			break;
@@ -62,7 +67,8 @@ guest_roots(struct worker *worker)
 	static struct wasi_config nobody;
 
 	nobody.mounts = mounts;
-	nobody.mounts_count = 0;
+	nobody.keys = names;
+	nobody.mounts_count = nobody.keys_count = 0;
 	add_roots(worker, &nobody);
 }
 
@@ -545,7 +551,7 @@ guest_run(struct worker *worker)
 {
 	const struct start *start = &worker->start;
 	const bool replay = start->flags & START_REPLAY;
-	struct wasi_config wasi = {.mounts = mounts};
+	struct wasi_config wasi = {.mounts = mounts, .keys = names};
 	bool by_itself;
 
 	if (replay)

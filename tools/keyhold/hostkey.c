@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/keyhold/files.h"
+
+enum { GAS_OF_NS = 10 }; /* design.md section 7 */
 
 static enum start_role
 role_of(enum keyspec_kind kind)
@@ -19,6 +22,12 @@ role_of(enum keyspec_kind kind)
 		return ROLE_MOUNT;
 	case KEYSPEC_CLOCK:
 		return ROLE_CLOCK;
+	case KEYSPEC_TCP:
+	case KEYSPEC_UDP:
+	case KEYSPEC_LISTEN:
+	case KEYSPEC_UNIX:
+	case KEYSPEC_RESOLVE:
+		return ROLE_NET;
 	case KEYSPEC_RANDOM:
 	case KEYSPEC_COUNT:
 		break;
@@ -115,6 +124,11 @@ hostkey_open(struct launch_key *key, struct report *report)
 		return open_file(key, report);
 	case KEYSPEC_CLOCK:
 	case KEYSPEC_RANDOM:
+	case KEYSPEC_TCP: /* the broker does it, when it grants and when it is used */
+	case KEYSPEC_UDP:
+	case KEYSPEC_LISTEN:
+	case KEYSPEC_UNIX:
+	case KEYSPEC_RESOLVE:
 	case KEYSPEC_COUNT:
 		break;
 	}
@@ -151,6 +165,9 @@ guest_rights(const struct launch_key *key, uint32_t how)
 		return RIGHT_read;
 	if (key->is_stream)
 		return RIGHT_write;
+	if (key->role == ROLE_NET)
+		return key->spec.kind == KEYSPEC_RESOLVE ? RIGHT_read
+			: RIGHT_read | RIGHT_write | RIGHT_make;
 	if (key->spec.rights & KEYSPEC_READ)
 		rights |= RIGHT_read;
 	if (key->spec.rights & KEYSPEC_APPEND)
@@ -174,6 +191,14 @@ guest_kind(const struct launch_key *key)
 		return key->type == DEVICE_TYPE_FILE ? KIND_file : KIND_stream;
 	case KEYSPEC_CLOCK:
 		return KIND_clock;
+	case KEYSPEC_TCP:
+	case KEYSPEC_UDP:
+	case KEYSPEC_UNIX:
+		return KIND_socket;
+	case KEYSPEC_LISTEN:
+		return KIND_listener;
+	case KEYSPEC_RESOLVE:
+		return KIND_resolver;
 	case KEYSPEC_RANDOM:
 	case KEYSPEC_COUNT:
 		break;
@@ -190,13 +215,34 @@ guest_flags(const struct launch_key *key, uint32_t how)
 }
 
 static int
-grant(struct broker *broker, struct launch_key *key, struct report *report,
+grant_network(struct broker *broker, const struct launch_key *key, uint32_t how,
+	struct report *report, struct broker_grant *ret_grant)
+{
+	static const enum broker_net kinds[KEYSPEC_COUNT] = {[KEYSPEC_TCP] = BROKER_TCP,
+		[KEYSPEC_UDP] = BROKER_UDP, [KEYSPEC_LISTEN] = BROKER_LISTEN,
+		[KEYSPEC_UNIX] = BROKER_UNIX, [KEYSPEC_RESOLVE] = BROKER_RESOLVE};
+	const struct broker_address address = {
+		.kind = kinds[key->spec.kind],
+		.pattern = key->spec.value,
+		.conns_max = key->spec.conns,
+		.allow_private = how & HOSTKEY_PRIVATE,
+	};
+
+	if (key->spec.kind == KEYSPEC_LISTEN)
+		return broker_grant_listener(broker, &address, report, ret_grant, NULL);
+	return broker_grant_address(broker, &address, report, ret_grant);
+}
+
+static int
+grant(struct broker *broker, struct launch_key *key, uint32_t how, struct report *report,
 	struct broker_grant *ret_grant)
 {
 	const uint32_t rights = broker_rights(key);
 	const int fd = key->fd;
 
 	*ret_grant = (struct broker_grant){0};
+	if (key->role == ROLE_NET)
+		return grant_network(broker, key, how, report, ret_grant);
 	if (fd < 0)
 		return 0;
 	key->fd = -1; /* the broker takes it, also when it fails */
@@ -210,13 +256,37 @@ grant(struct broker *broker, struct launch_key *key, struct report *report,
 	}
 }
 
+static uint64_t
+clock_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Of a key to nothing (a stream of its own has a value only) none. */
+static struct grant_limits
+limits_of(const struct launch_key *key)
+{
+	const struct keyspec *spec = &key->spec;
+
+	if (key->is_stream)
+		return (struct grant_limits){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	return (struct grant_limits){.uses = spec->uses, .bytes = spec->bytes, .rate = spec->rate,
+		.gas = spec->for_ns > UINT64_MAX / GAS_OF_NS ? UINT64_MAX : spec->for_ns * GAS_OF_NS};
+}
+
 int
 hostkey_grant(struct broker *broker, struct launch_key *key, uint32_t how, struct report *report,
 	struct start_root *ret_root)
 {
 	struct broker_grant granted;
-	const int r = grant(broker, key, report, &granted);
+	int r = grant(broker, key, how, report, &granted);
 
+	/* In real time, by the broker; what runs on the guest's clock is the kernel's. */
+	if (!r && key->spec.for_ns != KEYSPEC_NO_LIMIT && granted.id)
+		r = broker_expire(broker, granted.id, clock_now() + key->spec.for_ns);
 	if (r)
 		return r;
 	*ret_root = (struct start_root){
@@ -224,8 +294,11 @@ hostkey_grant(struct broker *broker, struct launch_key *key, uint32_t how, struc
 			.rights = guest_rights(key, how), .flags = guest_flags(key, how),
 			.handle = granted.handle, .number = granted.id, .seed = key->spec.seed},
 		.role = key->role,
-		.path = key->role == ROLE_MOUNT ? keyspec_guest_path(&key->spec) : NULL,
+		.path = key->role == ROLE_MOUNT || key->role == ROLE_NET
+			? keyspec_guest_path(&key->spec) : NULL,
+		.limits = limits_of(key),
 	};
+	ret_root->root.limits = &ret_root->limits;
 	return 0;
 }
 

@@ -35,6 +35,7 @@ enum hostkey_how {
 	HOSTKEY_TTY = 1 << 0,   /* standard streams: --tty, --live */
 	HOSTKEY_LIVE = 1 << 1,
 	HOSTKEY_TIMES = 1 << 2, /* files' times are told: the clock is real */
+	HOSTKEY_PRIVATE = 1 << 3, /* networks: --allow-private */
 };
 /* To the broker. The texts of ret_root are the key's. */
 int hostkey_grant(struct broker *broker, struct launch_key *key, uint32_t how,

@@ -90,7 +90,8 @@ add_spec(struct launch *launch, struct keyspec *spec)
 	return 0;
 }
 
-/* --clock X is --key clock:X, --random X is --key random:X. */
+/* --clock X is --key clock:X, and so are --random and --listen; --connect X is
+ * --key tcp:X. */
 static int
 parse_found(const struct option_found *found, struct report *report, struct keyspec *ret_spec)
 {
@@ -101,24 +102,13 @@ parse_found(const struct option_found *found, struct report *report, struct keys
 		return keyspec_from_dir(found->value, report, ret_spec);
 	if (found->option == OPTION_KEY)
 		return keyspec_parse(found->value, report, ret_spec);
-	if (asprintf(&text, "%s:%s", option_rows[found->option].text, found->value) < 0)
+	if (asprintf(&text, "%s:%s",
+		    found->option == OPTION_CONNECT ? "tcp" : option_rows[found->option].text,
+		    found->value) < 0)
 		return -ENOMEM;
 	r = keyspec_parse(text, report, ret_spec);
 	free(text);
 	return r;
-}
-
-/* A limit that nothing enforces would be a lie. */
-static int
-check_limits(const struct launch_key *key)
-{
-	if (key->spec.uses == KEYSPEC_NO_LIMIT && key->spec.bytes == KEYSPEC_NO_LIMIT &&
-		key->spec.for_ns == KEYSPEC_NO_LIMIT)
-		return 0;
-	say_error("key %s: uses=, bytes= and for= are not enforced in this build, so they are refused",
-		key->name);
-	say_more("leave them out, or bound the whole run: --gas, --mem, --timeout");
-	return EXIT_USAGE;
 }
 
 static int
@@ -151,6 +141,13 @@ add_fresh_seed(struct launch *launch)
 	return add_default(launch, ROLE_ENTROPY, text);
 }
 
+static bool
+is_key(enum option option)
+{
+	return option == OPTION_DIR || option == OPTION_KEY || option == OPTION_CLOCK ||
+		option == OPTION_RANDOM || option == OPTION_CONNECT || option == OPTION_LISTEN;
+}
+
 int
 keys_read(struct launch *launch)
 {
@@ -164,16 +161,13 @@ keys_read(struct launch *launch)
 		struct report report = {.offset = UINT64_MAX};
 		struct keyspec spec;
 
-		if (found->option != OPTION_DIR && found->option != OPTION_KEY &&
-			found->option != OPTION_CLOCK && found->option != OPTION_RANDOM)
+		if (!is_key(found->option))
 			continue;
 		if (parse_found(found, &report, &spec)) {
 			say_error("%s", report.text[0] ? report.text : "no memory");
 			return EXIT_USAGE;
 		}
 		r = add_spec(launch, &spec);
-		if (!r)
-			r = check_limits(&launch->keys[launch->keys_count - 1]);
 	}
 	/* An image brings its own virtual clock and seed; a real one is a key. */
 	if (!r && !(launch->start.flags & START_RESUME))
@@ -256,13 +250,38 @@ keys_open(struct launch *launch)
 
 /* --- grants ------------------------------------------------------------------------ */
 
+/* --resolve NAME=ADDRESS, and, for tests, who else is asked for names. */
+static int
+names_given(struct launch *launch)
+{
+	const struct options *options = launch->options;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < options->count; i++) {
+		const struct option_found *found = &options->found[i];
+
+		if (found->option == OPTION_RESOLVE)
+			r = broker_pin(launch->broker, found->value, &launch->report);
+		else if (found->option == OPTION_NAME_SERVER)
+			r = broker_name_servers(launch->broker, found->value, &launch->report);
+		if (r)
+			say_error("--%s %s: %s", option_rows[found->option].text, found->value,
+				launch->report.text);
+	}
+	return r ? EXIT_USAGE : 0;
+}
+
 int
 keys_grant(struct launch *launch)
 {
 	const uint32_t how = (options_has(launch->options, OPTION_TTY) ? HOSTKEY_TTY : 0) |
 		(options_has(launch->options, OPTION_LIVE) ? HOSTKEY_LIVE : 0) |
-		(launch->clock_real ? HOSTKEY_TIMES : 0);
+		(launch->clock_real ? HOSTKEY_TIMES : 0) |
+		(options_has(launch->options, OPTION_ALLOW_PRIVATE) ? HOSTKEY_PRIVATE : 0);
+	const int r = names_given(launch);
 
+	if (r)
+		return r;
 	for (uint32_t i = 0; i < launch->keys_count; i++) {
 		struct launch_key *key = &launch->keys[i];
 

@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/broker/rule.h"
 #include "tools/keyhold/units.h"
 
-enum attribute { RIGHTS, APPEND, AS, USES, BYTES, FOR, ATTRIBUTE_COUNT };
+enum attribute { RIGHTS, APPEND, AS, USES, BYTES, FOR, RATE, CONNS, ATTRIBUTE_COUNT };
 
 #define A(name) (1u << (name))
+#define LIMITS (A(USES) | A(BYTES) | A(FOR) | A(RATE))
+#define NETWORK (A(AS) | LIMITS | A(CONNS))
 
 static const struct kind_row {
 	const char *text, *value;
@@ -173,6 +176,36 @@ check_path(const char *text, const char *path, struct report *report)
 	return path_climbs(path) ? refuse(report, text, "the guest's path may not hold \"..\"", "") : 0;
 }
 
+/* "10/s", or "10". */
+static int
+read_rate(char *value, struct report *why, uint64_t *ret_rate)
+{
+	const size_t bytes = strlen(value);
+	int r;
+
+	if (bytes > 2 && !strcmp(value + bytes - 2, "/s"))
+		value[bytes - 2] = 0;
+	r = units_count(value, why, ret_rate);
+	if (r || (*ret_rate && *ret_rate <= KEYSPEC_RATE_MAX))
+		return r;
+	report_say(why, UINT64_MAX, "a rate is 1/s to %llu/s", (unsigned long long)KEYSPEC_RATE_MAX);
+	return -EINVAL;
+}
+
+static int
+read_conns(const char *value, struct report *why, uint32_t *ret_conns)
+{
+	uint64_t count;
+	const int r = units_count(value, why, &count);
+
+	if (r || (count && count <= UINT32_MAX)) {
+		*ret_conns = r ? 0 : (uint32_t)count;
+		return r;
+	}
+	report_say(why, UINT64_MAX, "at least one connection at once; without conns= there is no limit");
+	return -EINVAL;
+}
+
 static int
 take_value(const char *text, enum attribute attribute, char *value, struct report *report,
 	struct keyspec *spec)
@@ -193,6 +226,12 @@ take_value(const char *text, enum attribute attribute, char *value, struct repor
 		break;
 	case FOR:
 		r = units_duration(value, &why, &spec->for_ns);
+		break;
+	case RATE:
+		r = read_rate(value, &why, &spec->rate);
+		break;
+	case CONNS:
+		r = read_conns(value, &why, &spec->conns);
 		break;
 	case RIGHTS:
 	case APPEND:
@@ -234,6 +273,33 @@ parse_attribute(const char *text, char *word, uint32_t *seen, struct report *rep
 	return -EINVAL;
 }
 
+bool
+keyspec_is_network(const struct keyspec *spec)
+{
+	return spec->kind >= KEYSPEC_TCP && spec->kind <= KEYSPEC_RESOLVE;
+}
+
+/* Its pattern in one form, so that equal keys look equal. */
+static int
+check_network(const char *text, struct report *report, struct keyspec *spec)
+{
+	static const enum rule_kind rules[KEYSPEC_COUNT] = {[KEYSPEC_TCP] = RULE_TCP,
+		[KEYSPEC_UDP] = RULE_UDP, [KEYSPEC_LISTEN] = RULE_LISTEN, [KEYSPEC_UNIX] = RULE_UNIX,
+		[KEYSPEC_RESOLVE] = RULE_RESOLVE};
+	struct report why = {.offset = UINT64_MAX};
+	char canonical[RULE_TEXT_MAX];
+	struct rule rule;
+
+	if (rule_read(rules[spec->kind], spec->value, &why, &rule))
+		return refuse(report, text, why.text, "");
+	rule_say(&rule, canonical);
+	free(spec->value);
+	spec->value = strdup(canonical);
+	if (!spec->value || asprintf(&spec->label, "%s:%s", kinds[spec->kind].text, canonical) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 static int
 check_value(const char *text, struct report *report, struct keyspec *spec)
 {
@@ -259,6 +325,12 @@ check_value(const char *text, struct report *report, struct keyspec *spec)
 			return refuse(report, text, "random is seed=N or real", "");
 		return units_count(spec->value + 5, &why, &spec->seed)
 			? refuse(report, text, "seed ", why.text) : 0;
+	case KEYSPEC_TCP:
+	case KEYSPEC_UDP:
+	case KEYSPEC_LISTEN:
+	case KEYSPEC_UNIX:
+	case KEYSPEC_RESOLVE:
+		return check_network(text, report, spec);
 	case KEYSPEC_COUNT:
 		break;
 	}
@@ -296,7 +368,7 @@ static void
 begin(struct keyspec *spec)
 {
 	*spec = (struct keyspec){.rights = KEYSPEC_READ | KEYSPEC_WRITE, .uses = KEYSPEC_NO_LIMIT,
-		.bytes = KEYSPEC_NO_LIMIT, .for_ns = KEYSPEC_NO_LIMIT};
+		.bytes = KEYSPEC_NO_LIMIT, .for_ns = KEYSPEC_NO_LIMIT, .rate = KEYSPEC_NO_LIMIT};
 }
 
 int
@@ -350,13 +422,14 @@ keyspec_done(struct keyspec *spec)
 	free(spec->name);
 	free(spec->value);
 	free(spec->as);
+	free(spec->label);
 	*spec = (struct keyspec){0};
 }
 
 const char *
 keyspec_guest_path(const struct keyspec *spec)
 {
-	return spec->as ? spec->as : spec->value;
+	return spec->as ? spec->as : spec->label ? spec->label : spec->value;
 }
 
 const char *
@@ -364,7 +437,7 @@ keyspec_name(const struct keyspec *spec)
 {
 	if (spec->name)
 		return spec->name;
-	return spec->kind == KEYSPEC_DIR || spec->kind == KEYSPEC_FILE ? keyspec_guest_path(spec)
+	return spec->kind == KEYSPEC_DIR || spec->kind == KEYSPEC_FILE || spec->label ? keyspec_guest_path(spec)
 	                                                               : kinds[spec->kind].text;
 }
 
@@ -402,5 +475,9 @@ keyspec_text(const struct keyspec *spec)
 		fprintf(out, ",bytes=%s", units_say_bytes(spec->bytes, amount));
 	if (spec->for_ns != KEYSPEC_NO_LIMIT)
 		fprintf(out, ",for=%s", units_say_duration(spec->for_ns, amount));
+	if (spec->rate != KEYSPEC_NO_LIMIT)
+		fprintf(out, ",rate=%" PRIu64 "/s", spec->rate);
+	if (spec->conns)
+		fprintf(out, ",conns=%" PRIu32, spec->conns);
 	return fclose(out) ? NULL : text;
 }

@@ -10,6 +10,7 @@
  * Owns     the texts of a parsed spec: keyspec_done().
  * Does     parses, refuses, and writes back in one canonical form.
  * Callers  run.c, resume.c; later grant, manifests.
+ *          Network patterns are drivers/broker/rule.h's, who also matches them.
  * Never    looks at the file system: what a name means now is the opener's.
  * Errors   -EINVAL, words in the report.
  * Source   design.md section 10; the kinds are in keyspecs.def. */
@@ -39,6 +40,7 @@ enum keyspec_right {
 };
 
 #define KEYSPEC_NO_LIMIT UINT64_MAX
+#define KEYSPEC_RATE_MAX UINT64_C(1000000000)
 
 struct keyspec {
 	enum keyspec_kind kind;
@@ -46,7 +48,9 @@ struct keyspec {
 	char *value;                     /* without escapes */
 	char *as;                        /* where the guest finds it; NULL: as the value says */
 	uint32_t rights;                 /* enum keyspec_right */
-	uint64_t uses, bytes, for_ns;    /* KEYSPEC_NO_LIMIT */
+	uint64_t uses, bytes, for_ns, rate; /* KEYSPEC_NO_LIMIT; rate: uses a second */
+	uint32_t conns;                  /* connections at once; 0: no limit */
+	char *label;                     /* networks: "tcp:api.example.com:443", their name */
 	bool real;                       /* clock:real, random:real */
 	uint64_t seed;                   /* random:seed=N */
 };
@@ -59,11 +63,13 @@ void keyspec_done(struct keyspec *spec);
 /* Canonical: parses back to the same. Without the name. Caller frees. */
 char *keyspec_text(const struct keyspec *spec);
 
-/* Where the guest finds a dir or file: `as`, else the value as it was written. */
+/* Where the guest finds it: `as`, else the value of a dir or file as it was
+ * written, or a network's kind and value. */
 const char *keyspec_guest_path(const struct keyspec *spec);
+bool keyspec_is_network(const struct keyspec *spec);
 /* What images and messages call it: its name, else where the guest finds it,
  * else its kind; so the same spec is found again without naming it. */
 const char *keyspec_name(const struct keyspec *spec);
 
-/* "dir, file, clock, random": what this build serves, for messages. */
+/* "dir, file, clock, ..": what this build serves, for messages. */
 const char *keyspec_kinds(void);

@@ -102,6 +102,10 @@ put_root(struct sink *sink, const struct start_root *root)
 	sink_u64(sink, root->root.seed);
 	sink_u32(sink, root->role);
 	put_text(sink, root->path);
+	sink_u64(sink, root->limits.uses);
+	sink_u64(sink, root->limits.bytes);
+	sink_u64(sink, root->limits.gas);
+	sink_u64(sink, root->limits.rate);
 }
 
 static void
@@ -117,6 +121,11 @@ get_root(struct bytes_in *in, struct start_root *root)
 	root->root.seed = bytes_u64(in);
 	root->role = bytes_u32(in);
 	root->path = get_text(in);
+	root->limits.uses = bytes_u64(in);
+	root->limits.bytes = bytes_u64(in);
+	root->limits.gas = bytes_u64(in);
+	root->limits.rate = bytes_u64(in);
+	root->root.limits = &root->limits;
 	if (root->role >= ROLE_COUNT)
 		in->bad = true;
 }
@@ -177,7 +186,7 @@ start_get_run(struct bytes_in *in, struct heap *heap, struct start *start)
 	start->invoke = get_text(in);
 	start->args = get_texts(in, heap, &start->args_count);
 	start->env = get_texts(in, heap, &start->env_count);
-	start->roots_count = get_count(in, 44);
+	start->roots_count = get_count(in, 76);
 	start->roots = array(heap, start->roots_count, sizeof(*start->roots));
 	for (uint32_t i = 0; start->roots && i < start->roots_count; i++)
 		get_root(in, &start->roots[i]);

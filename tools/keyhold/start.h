@@ -25,6 +25,7 @@
 enum start_role {
 	ROLE_STDIN, ROLE_STDOUT, ROLE_STDERR, /* the guest's descriptors 0 to 2 */
 	ROLE_MOUNT,   /* a directory or file at `path` */
+	ROLE_NET,     /* a network key, found at `path` */
 	ROLE_CLOCK,
 	ROLE_ENTROPY,
 	ROLE_COUNT
@@ -33,7 +34,8 @@ enum start_role {
 struct start_root {
 	struct caps_root root;
 	enum start_role role;
-	const char *path; /* ROLE_MOUNT: the guest's */
+	const char *path; /* ROLE_MOUNT, ROLE_NET: the guest's */
+	struct grant_limits limits; /* root.limits points here */
 };
 
 /* When an image is kept. */
