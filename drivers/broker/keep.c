@@ -7,7 +7,7 @@
  * the worker, which only has a table of files: a socket goes into the slot of
  * the same number there, and its descriptor is closed. FIXED_FD_INSTALL (Linux
  * 6.8) makes it a descriptor again, for as long as a cut or a question needs it.
- * Where that is missing, descriptors are kept.
+ * Where that is missing, descriptors are kept. The ring can do that one thing.
  *
  * KEEP1  a slot of the keep ring is filled exactly while its handle says `kept`. */
 #include <errno.h>
@@ -34,6 +34,21 @@ can_install(struct io_uring *ring)
 	return can;
 }
 
+/* A fallen broker must not get by this ring what its filter keeps from it. */
+static int
+restrict_all(struct io_uring *ring)
+{
+	struct io_uring_restriction rows[] = {
+		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = OP_FIXED_FD_INSTALL},
+		{.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE},
+		{.opcode = IORING_RESTRICTION_REGISTER_OP,
+			.register_op = IORING_REGISTER_FILES_UPDATE},
+	};
+	const int error = io_uring_register_restrictions(ring, rows, 3);
+
+	return error < 0 ? error : io_uring_enable_rings(ring);
+}
+
 void
 keep_begin(struct broker *broker)
 {
@@ -47,12 +62,13 @@ keep_begin(struct broker *broker)
 	keep = calloc(1, sizeof *keep);
 	if (!keep)
 		return;
-	if (io_uring_queue_init(KEEP_ENTRIES, &keep->ring, 0) < 0) {
+	if (io_uring_queue_init(KEEP_ENTRIES, &keep->ring, IORING_SETUP_R_DISABLED) < 0) {
 		free(keep);
 		return;
 	}
 	if (!can_install(&keep->ring) ||
-		io_uring_register_files_sparse(&keep->ring, broker->handles_count) < 0) {
+		io_uring_register_files_sparse(&keep->ring, broker->handles_count) < 0 ||
+		restrict_all(&keep->ring) < 0) {
 		io_uring_queue_exit(&keep->ring);
 		free(keep);
 		return;

@@ -40,7 +40,13 @@ side_needs_ring(void)
 void
 side_begin(struct side *side)
 {
-	const struct broker_config config = {.handles_max = 64, .ringless = side_is_ringless()};
+	side_begin_with(side, 64);
+}
+
+void
+side_begin_with(struct side *side, uint32_t handles)
+{
+	const struct broker_config config = {.handles_max = handles, .ringless = side_is_ringless()};
 	int error;
 
 	memset(side, 0, sizeof *side);

@@ -31,6 +31,7 @@ struct side {
 bool side_is_ringless(void);
 void side_needs_ring(void); /* skips the test, by name, where there is none */
 void side_begin(struct side *side);
+void side_begin_with(struct side *side, uint32_t handles); /* instead of 64 */
 void side_grant_dir(struct side *side, uint32_t rights); /* of side->path: side->dir */
 uint32_t side_grant(struct side *side, int fd, uint32_t rights); /* a stream: its handle */
 void side_ready(struct side *side);
