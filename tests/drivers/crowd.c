@@ -63,7 +63,7 @@ crowd(uint16_t port, uint32_t count, int told)
 static uint64_t
 now_us(void)
 {
-	return monotonic_ns() / 1000;
+	return broker_now_ns() / 1000;
 }
 
 Test(crowd, ten_thousand_connections_and_no_descriptor_for_each, .timeout = 300)
