@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/keyhold/files.h"
@@ -256,15 +255,6 @@ grant(struct broker *broker, struct launch_key *key, uint32_t how, struct report
 	}
 }
 
-static uint64_t
-clock_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Of a key to nothing (a stream of its own has a value only) none. */
 static struct grant_limits
 limits_of(const struct launch_key *key)
@@ -282,11 +272,8 @@ hostkey_grant(struct broker *broker, struct launch_key *key, uint32_t how, struc
 	struct start_root *ret_root)
 {
 	struct broker_grant granted;
-	int r = grant(broker, key, how, report, &granted);
+	const int r = grant(broker, key, how, report, &granted);
 
-	/* In real time, by the broker; what runs on the guest's clock is the kernel's. */
-	if (!r && key->spec.for_ns != KEYSPEC_NO_LIMIT && granted.id)
-		r = broker_expire(broker, granted.id, clock_now() + key->spec.for_ns);
 	if (r)
 		return r;
 	*ret_root = (struct start_root){

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "kernel/base/fits.h"
 #include "tools/keyhold/launch.h"
 #include "tools/keyhold/say.h"
 
@@ -271,6 +273,21 @@ names_given(struct launch *launch)
 	return r ? EXIT_USAGE : 0;
 }
 
+/* for=, in real time: a cut by the broker. What the guest's own clock says is the
+ * kernel's. */
+static void
+expire(struct broker *broker, const struct launch_key *key, uint32_t grant)
+{
+	struct timespec now;
+
+	if (key->is_stream || !grant || key->spec.for_ns == KEYSPEC_NO_LIMIT)
+		return;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)broker_expire(broker, grant,
+		add_saturating((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+			key->spec.for_ns));
+}
+
 int
 keys_grant(struct launch *launch)
 {
@@ -289,6 +306,7 @@ keys_grant(struct launch *launch)
 			say_error("key %s, %s: %s", key->name, key->text, launch->report.text);
 			return EXIT_NO_KEY;
 		}
+		expire(launch->broker, key, launch->roots[i].root.number);
 	}
 	launch->start.roots = launch->roots;
 	launch->start.roots_count = launch->keys_count;

@@ -16,7 +16,7 @@
 	(func (export "_start") (local $count i32)
 		(drop (call $args_sizes_get (i32.const 32) (i32.const 36)))
 		(if (call $path_open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0)
-				(i64.const 2) (i64.const 0) (i32.const 0) (i32.const 24))
+				(i64.const 6) (i64.const 0) (i32.const 0) (i32.const 24))
 			(then (call $proc_exit (i32.const 255))))
 		(loop $next
 			(if (call $fd_pread (i32.load (i32.const 24)) (i32.const 16) (i32.const 1) (i64.const 0)
