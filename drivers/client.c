@@ -116,6 +116,7 @@ device_submit(struct device *device, const struct device_request *request)
 	uint32_t piece = FLIGHT_NONE;
 	struct flight *flight;
 
+	client_beat(client);
 	if (!flight_left(client))
 		return -DEVICE_EAGAIN;
 	if (!refused && brokered && request->op != DEVICE_CLOSE && !message_room_soon(client))
@@ -206,6 +207,7 @@ device_reap(struct device *device, bool wait, struct device_completion *ret_comp
 	struct client *client = (struct client *)(void *)device;
 	bool entered = false;
 
+	client_beat(client);
 	for (;;) {
 		client_drain(client);
 		brokered_move(client);
@@ -476,6 +478,7 @@ client_poked(struct client *client)
 {
 	uint32_t pokes;
 
+	client_beat(client);
 	replies_take(client); /* a guest that asks for nothing never reaps */
 	pokes = client->pokes;
 	client->pokes = 0;

@@ -100,21 +100,34 @@ client_nap(struct client *client)
 	sleep_on(client, &time);
 }
 
+/* Waits as asked; while it does, the watchdog does not count. */
+static void
+cross(struct client *client, enum ring_wait wait)
+{
+	if (!client->ringless) {
+		flush_prepare(client);
+		/* Without the ring there is no way out, not even to say so: the trail. */
+		must(RING2, ring_enter(&client->ring, wait) == 0);
+		return;
+	}
+	knock(client);
+	if (wait == RING_WAIT_ONE)
+		sleep_on(client, NULL);
+}
+
 void
 client_flush(struct client *client, enum ring_wait wait)
 {
+	_Atomic uint32_t *waiting = &client->start->at.waiting;
+
 	/* What is said before the walls are up is heard when the worker ends. */
 	if (!client->enabled)
 		return;
-	if (client->ringless) {
-		knock(client);
-		if (wait == RING_WAIT_ONE)
-			sleep_on(client, NULL);
-		return;
-	}
-	flush_prepare(client);
-	/* Without the ring there is no way out, not even to say so: the trail. */
-	must(RING2, ring_enter(&client->ring, wait) == 0);
+	if (wait == RING_WAIT_ONE)
+		atomic_store_explicit(waiting, 1, memory_order_relaxed);
+	cross(client, wait);
+	if (wait == RING_WAIT_ONE)
+		atomic_store_explicit(waiting, 0, memory_order_relaxed);
 }
 
 bool

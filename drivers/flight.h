@@ -107,6 +107,7 @@ struct client {
 	uint32_t dialing;  /* of them, those that wait for the network */
 	uint32_t requests_put, replies_got;
 	uint32_t trail_used;
+	uint32_t beats;    /* told to the broker's watchdog */
 	uint32_t pokes;    /* bits not yet told by client_poked() */
 	bool poke_new;     /* reap() has not yet returned false for them */
 	uint32_t order, order_bytes; /* the last one's serial and length ... */
@@ -127,6 +128,13 @@ enum {
 	PART_IGNORE = 0xfffe, /* cancels and wake-ups: nobody waits for these */
 	PART_WAKE = 0xffff,   /* our eventfd */
 };
+
+/* It goes on: for the broker's watchdog. */
+static inline void
+client_beat(struct client *client)
+{
+	atomic_store_explicit(&client->start->at.beats, ++client->beats, memory_order_relaxed);
+}
 
 /* flight.c */
 bool flight_left(const struct client *client);

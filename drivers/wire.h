@@ -154,6 +154,8 @@ struct wire_positions {
 	_Alignas(64) _Atomic uint32_t replies_put;  /* broker */
 	_Atomic uint32_t turns;			    /* broker: a futex */
 	_Alignas(64) _Atomic uint32_t replies_got;  /* worker */
+	_Atomic uint32_t beats;	  /* worker: it goes on, once a slice and a request */
+	_Atomic uint32_t waiting; /* worker: 1 while it does nothing but wait */
 };
 
 struct wire_ring { /* what of struct io_uring_params the worker needs to map it */

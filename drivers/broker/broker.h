@@ -178,6 +178,9 @@ int broker_poke(struct broker *broker, uint32_t bits);
 int broker_order(struct broker *broker, const void *bytes, size_t count);
 bool broker_order_is_out(const struct broker *broker);
 void broker_kill(struct broker *broker); /* SIGKILL; serve then tells the end */
+/* The worker is ended (BROKER_STUCK) when it uses so much processor time without
+ * coming to the end of a slice or to a request; 0: never, as at first. */
+void broker_watchdog(struct broker *broker, uint64_t processor_ns);
 /* The loop ends with BROKER_TIMED_OUT at this CLOCK_MONOTONIC time; 0: never. */
 void broker_deadline(struct broker *broker, uint64_t monotonic_ns);
 
@@ -185,6 +188,7 @@ enum broker_end {
 	BROKER_EXITED,    /* code */
 	BROKER_KILLED,    /* signal; SIGSYS: it broke a wall */
 	BROKER_PROTOCOL,  /* it broke the protocol and was ended; words in `why` */
+	BROKER_STUCK,     /* it was ended because it spun: broker_watchdog() */
 	BROKER_CUT,       /* it was ended because a revocation could not finish */
 	BROKER_TIMED_OUT, /* the deadline passed; the worker still lives */
 };

@@ -14,6 +14,7 @@
  *   waits.c    asks whose answer must wait for something
  *   net*.c     networks: see net.h; keep.c: sockets without a descriptor of ours
  *   revoke.c   the cut that leaks nothing
+ *   watchdog.c a worker that spins is ended
  *   order.c    orders of the tools, and their answers
  *
  * HANDLE1  a slot is filled only for a handle in state OPEN with a file that
@@ -85,6 +86,13 @@ struct wait {
 	uint32_t polls_count;
 };
 
+struct watchdog {
+	uint64_t limit_ns; /* of processor time without a beat; 0: off */
+	uint64_t next_ns;  /* CLOCK_MONOTONIC: when to look again */
+	uint64_t used_ns;  /* the worker's processor time at its last beat */
+	uint32_t beats;
+};
+
 struct broker {
 	bool ringless;
 	int ring_fd, shared_fd, store_fd;
@@ -121,6 +129,8 @@ struct broker {
 	struct net *net;      /* NULL: no network was granted */
 	struct keep *keep;    /* NULL: not yet, or this kernel cannot */
 	bool keep_tried;
+	struct watchdog dog;
+	bool stuck;           /* it spins, and is to be ended */
 	bool deadlines;       /* some grant has one */
 	struct wire_request message; /* the copy that is looked at */
 	struct wait *waits;   /* WIRE_ASKS; in the order they came */
@@ -199,6 +209,10 @@ void broker_listing_free(struct broker *broker, struct listing *listing);
 /* transfer.c: never waits, but for a disk. -DEVICE_EAGAIN: not now. */
 int64_t transfer_serve(struct broker *broker, const struct broker_handle *handle,
 	const struct wire_request *request, uint32_t *ret_bytes);
+
+/* watchdog.c: when to look next, UINT64_MAX: never; and the look. */
+uint64_t watchdog_next_ns(const struct broker *broker);
+void watchdog_turn(struct broker *broker);
 
 /* waits.c */
 enum { ASK_LATER = INT32_MAX }; /* a result: the ask waits, its answer comes by itself */

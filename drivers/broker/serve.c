@@ -260,6 +260,7 @@ next_ns(const struct broker *broker)
 {
 	uint64_t next = broker->net ? net_next_ns(broker) : UINT64_MAX;
 
+	next = min_u64(next, watchdog_next_ns(broker));
 	for (uint32_t i = 0; broker->deadlines && i < broker->grants_count; i++)
 		if (broker->grants[i].deadline_ns && !broker->grants[i].cut)
 			next = min_u64(next, broker->grants[i].deadline_ns);
@@ -333,6 +334,7 @@ broker_turn(struct broker *broker, int timeout_ms)
 		net_turn(broker);
 	if (broker->deadlines)
 		grants_expire(broker);
+	watchdog_turn(broker);
 	return !fds[1].revents;
 }
 
@@ -395,7 +397,7 @@ broker_serve(
 		const int left = deadline_left(broker);
 		const bool lives = left != 0 && broker_turn(broker, left);
 
-		if (broker->broken || broker->cut_failed)
+		if (broker->broken || broker->cut_failed || broker->stuck)
 			broker_kill(broker);
 		else if (left == 0)
 			break;
@@ -409,6 +411,8 @@ broker_serve(
 			outcome.end = BROKER_PROTOCOL;
 		else if (broker->cut_failed)
 			outcome.end = BROKER_CUT;
+		else if (broker->stuck)
+			outcome.end = BROKER_STUCK;
 		break;
 	}
 	outcome.ready = broker->ready;

@@ -191,6 +191,12 @@ worker(const char *mode)
 		return ask((struct device_request){.op = DEVICE_READ, .handle = grants[0].handle,
 			       .offset = DEVICE_STREAM, .bytes = 8}).result == -DEVICE_EREVOKED;
 	}
+	if (strcmp(mode, "spin") == 0)
+		for (volatile int i = 0;; i++) {
+		}
+	if (strcmp(mode, "work") == 0)
+		for (;;)
+			(void)client_poked(client);
 	if (strcmp(mode, "wait") == 0)
 		(void)ask((struct device_request){.op = DEVICE_SLEEP, .timeout_ns = DEVICE_FOREVER});
 	worker_break(mode);
@@ -545,6 +551,44 @@ test_deadline(void)
 	check(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no child is left");
 }
 
+static struct broker_outcome
+run_watched(const char *mode, uint64_t limit_ns)
+{
+	begin();
+	(void)spawn(mode);
+	broker_watchdog(broker, limit_ns);
+	broker_deadline(broker, now_ns() + 600000000);
+	return serve();
+}
+
+/* Where the machine is busy the worker's own time is what counts, so the last
+ * three may not be seen long enough to fail, and the first may be late. */
+static void
+test_watchdog(void)
+{
+	struct broker_outcome outcome;
+	uint64_t begun = now_ns();
+
+	begin();
+	(void)spawn("spin");
+	broker_watchdog(broker, 100000000);
+	outcome = serve();
+	check(outcome.end == BROKER_STUCK && outcome.ready, "a worker that spins is ended");
+	check(now_ns() - begun >= 100000000, "not before its time (%llu ms)",
+		(unsigned long long)(now_ns() - begun) / 1000000);
+	end("a worker that spins");
+
+	outcome = run_watched("work", 50000000);
+	check(outcome.end == BROKER_TIMED_OUT, "one that works for longer is not");
+	end("a worker that works");
+	outcome = run_watched("wait", 50000000);
+	check(outcome.end == BROKER_TIMED_OUT, "nor is one that waits");
+	end("a worker that waits");
+	outcome = run_watched("spin", 0);
+	check(outcome.end == BROKER_TIMED_OUT, "nor any where nobody watches");
+	end("a worker nobody watches");
+}
+
 static int
 fails(void *arg)
 {
@@ -631,6 +675,7 @@ main(int argc, char **argv)
 	test_poke();
 	test_cut();
 	test_deadline();
+	test_watchdog();
 	test_failure();
 	test_namespaces();
 	test_orphan();

@@ -480,6 +480,16 @@ run $KH doctor --json
 cp "$WORK/out" r.json
 is "the doctor speaks JSON" "1 True" "$(field r.json 'str(r["v"])+" "+str(r["walls"]["seccomp"])')"
 
+# --- the watchdog
+run $KH run --spin --stuck-after 100ms --report r.json hello.wasm
+is "a worker that spins is ended" "70 killed" "$status $(field r.json 'r["end"]')"
+grep -q 'it computed for 100ms without coming to a safepoint' "$WORK/err"
+ok "and it is said"
+run timeout 20 $KH run --spin --stuck-after 0s --timeout 300ms hello.wasm
+is "0s: nobody watches, but --timeout does" 124 "$status"
+run $KH run --stuck-after 100ms --timeout 700ms spin.wasm
+is "a guest that spins comes to safepoints" 124 "$status"
+
 # --- tiers
 unset KEYHOLD_TIER
 run $KH run --tier T1 --report r.json hello.wasm

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "drivers/wire.h"
+#include "kernel/base/fits.h"
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/control.h"
 #include "tools/keyhold/say.h"
@@ -31,6 +33,39 @@ wrong(const char *option, const struct report *report)
 	return EXIT_USAGE;
 }
 
+/* Longer than any step there is; bulk operations are steps of a slice each. What
+ * is run has to be read and checked first, in one. */
+static const uint64_t stuck_default_ns = UINT64_C(10000000000);
+enum { STUCK_NS_PER_BYTE = 10 };
+
+static void
+default_stuck(struct launch *launch)
+{
+	const int fds[] = {launch->program_fd, launch->other_fd};
+	struct stat stat;
+
+	if (options_has(launch->options, OPTION_STUCK_AFTER))
+		return;
+	launch->stuck_ns = stuck_default_ns;
+	for (unsigned i = 0; i < 2; i++)
+		if (fds[i] >= 0 && !fstat(fds[i], &stat) && stat.st_size > 0)
+			launch->stuck_ns += mul_saturating((uint64_t)stat.st_size, STUCK_NS_PER_BYTE);
+}
+
+static int
+read_times(struct launch *launch)
+{
+	const char *timeout = options_value(launch->options, OPTION_TIMEOUT);
+	const char *stuck = options_value(launch->options, OPTION_STUCK_AFTER);
+	struct report report = {.offset = UINT64_MAX};
+
+	if (timeout && units_duration(timeout, &report, &launch->timeout_ns))
+		return wrong("timeout", &report);
+	if (stuck && units_duration(stuck, &report, &launch->stuck_ns))
+		return wrong("stuck-after", &report);
+	return 0;
+}
+
 static int
 read_amounts(struct launch *launch)
 {
@@ -39,16 +74,12 @@ read_amounts(struct launch *launch)
 	const bool resume = launch->start.flags & START_RESUME && !exec;
 	const char *gas = options_value(options, resume ? OPTION_GAS_MORE : OPTION_GAS);
 	const char *mem = options_value(options, OPTION_MEM);
-	const char *timeout = options_value(options, OPTION_TIMEOUT);
 	const char *after = options_value(options, OPTION_STOP_AFTER);
 	struct report report = {.offset = UINT64_MAX};
 	struct start *start = &launch->start;
 
-	if (start->flags & START_REPLAY) {
-		if (timeout && units_duration(timeout, &report, &launch->timeout_ns))
-			return wrong("timeout", &report);
+	if (start->flags & START_REPLAY)
 		return 0;
-	}
 	start->gas = resume ? 0 : GAS_NO_LIMIT;
 	if (gas && resume && gas[0] != '+') {
 		say_error("--gas %s: an image keeps its limit; say how much more: --gas +%s", gas, gas);
@@ -61,8 +92,6 @@ read_amounts(struct launch *launch)
 		return wrong("mem", &report);
 	if (mem)
 		start->flags |= START_MEM_GIVEN;
-	if (timeout && units_duration(timeout, &report, &launch->timeout_ns))
-		return wrong("timeout", &report);
 	if (after && units_count(after, &report, &start->stop_after))
 		return wrong("stop-after", &report);
 	return 0;
@@ -76,6 +105,7 @@ static const struct {
 	{OPTION_NO_ROOT, START_NO_ROOT},
 	{OPTION_STOP_ON_DENIED, START_STOP_ON_DENIED},
 	{OPTION_STOP_ON_STORAGE, START_STOP_ON_STORAGE},
+	{OPTION_SPIN, START_SPIN},
 };
 
 static int
@@ -269,6 +299,8 @@ read_options(struct launch *launch)
 
 	if (!r)
 		r = read_arguments(launch);
+	if (!r)
+		r = read_times(launch);
 	if (!r)
 		r = read_amounts(launch);
 	if (!r)
@@ -627,6 +659,7 @@ begin(struct launch *launch)
 		r = grant_outputs(launch);
 	if (r)
 		return r;
+	default_stuck(launch);
 	if (broker_pass(launch->broker, launch->program_fd) < 0)
 		return fault("the program could not be handed over", &launch->report);
 	launch->program_fd = -1;
@@ -692,6 +725,7 @@ run(struct launch *launch)
 		return r;
 	if (launch->timeout_ns)
 		broker_deadline(launch->broker, now_ns() + launch->timeout_ns);
+	broker_watchdog(launch->broker, launch->stuck_ns);
 	begun_ns = now_ns();
 	r = serve(launch);
 	control_close(launch->control);

@@ -47,6 +47,7 @@ struct launch {
 	const char *other;       /* replay: the program of a recording without one */
 	int other_fd;
 	uint64_t timeout_ns; /* 0: none */
+	uint64_t stuck_ns;   /* of the worker's processor time without a safepoint; 0: never */
 	uint64_t gas_limit;  /* run: as given */
 	uint64_t run_ns;     /* how long its worker lived */
 	struct broker *broker;

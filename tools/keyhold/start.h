@@ -58,6 +58,7 @@ enum start_flag {
 	START_REPLAY = 1 << 8,          /* the passed file is a recording */
 	START_EXEC = 1 << 9,            /* resume: with arguments of its own */
 	START_CONTROL = 1 << 10,        /* orders may come while it runs */
+	START_SPIN = 1 << 11,           /* tests: nothing is run, and it does not end */
 	/* What is the run's own, and so in its recording. */
 	START_OF_RUN = START_RESUME | START_STRICT | START_NO_ROOT | START_STOP_ON_DENIED |
 		START_STOP_ON_STORAGE | START_SWITCH | START_MEM_GIVEN | START_EXEC,

@@ -313,6 +313,7 @@ say_silent(const struct launch *launch)
 {
 	const struct broker_outcome *outcome = &launch->outcome;
 	const char *trail = outcome->trail;
+	char stuck[UNITS_TEXT_MAX];
 
 	if (outcome->end == BROKER_KILLED && outcome->signal == SIGKILL) {
 		if (launch->timed_out)
@@ -340,6 +341,12 @@ say_silent(const struct launch *launch)
 		say_error("the worker broke the protocol and was ended: %s",
 			outcome->why ? outcome->why : "unknown message");
 		break;
+	case BROKER_STUCK:
+		say_error("the worker was ended: it computed for %s without coming to a safepoint",
+			units_say_duration(launch->stuck_ns, stuck));
+		say_more("no gas counts such a loop, so it is a fault of ours, or a step that needs longer here: "
+			 "--stuck-after TIME");
+		return;
 	case BROKER_CUT:
 		say_error("the worker was ended: a revoked key was still in use");
 		return;

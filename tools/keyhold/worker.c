@@ -189,6 +189,9 @@ worker_main(const char *tier)
 			&worker->report))
 		give_up(worker, "a wall could not be raised: ");
 	client_ready(worker->client);
+	if (worker->start.flags & START_SPIN) /* tests of the watchdog */
+		for (volatile uint32_t turns = 0;; turns++) {
+		}
 	if (worker->start.flags & START_LOOK)
 		look(worker);
 	else
