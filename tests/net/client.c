@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BYTES_MAX = 64 << 10, SAMPLES_MAX = 4 << 20, WAIT_SECONDS = 60 };
+enum { BYTES_MAX = 64 << 10, SAMPLES_MAX = 4 << 20, WAIT_SECONDS = 15 };
 
 struct conn {
 	int fd;
