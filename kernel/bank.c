@@ -107,6 +107,7 @@ static void
 step_down(struct bank *root, struct bank *bank)
 {
 	bank->above = min_u64(above_room(root->finger), own_room(root->finger));
+	bank->heard_by = bank->watch ? bank->watch : root->finger->heard_by;
 	bank->on = true;
 	root->finger = bank;
 }
@@ -164,8 +165,12 @@ bank_done(struct bank *bank)
 void
 bank_watch(struct bank *bank, struct bank_watch *watch)
 {
-	bank->root->watches += (watch != NULL) - (bank->watch != NULL);
+	if (bank->watch == watch)
+		return;
+	point_at(bank->root); /* those below are told when they are stepped on */
 	bank->watch = watch;
+	if (bank == bank->root)
+		bank->heard_by = watch;
 }
 
 static uint64_t
@@ -175,26 +180,35 @@ room_of(struct bank *bank)
 	return min_u64(own_room(bank), above_room(bank));
 }
 
-/* How much of so many bytes it and all above it have; perhaps more than that. */
+/* What those above the watched one have matters: not enough, or to be told. */
 static uint64_t
-room_for(struct bank *bank, uint64_t bytes)
+room_watched(struct bank *bank, uint64_t bytes)
 {
 	uint64_t room = UINT64_MAX, above = UINT64_MAX;
 	const struct bank *at = bank;
 
-	if (!bank->root->watches)
-		return room_of(bank);
 	point_at(bank->root); /* now all know what they have used */
-	for (; at && !at->watch; at = at->superior)
+	for (; !at->watch; at = at->superior)
 		room = min_u64(room, own_room(at));
-	if (!at)
-		return room;
 	room = min_u64(room, own_room(at));
 	if (bytes < UINT64_MAX && bytes > room)
 		return room;
 	for (const struct bank *up = at->superior; up; up = up->superior)
 		above = min_u64(above, own_room(up));
 	return min_u64(room, at->watch->above(at->watch, above, min_u64(bytes, room)));
+}
+
+/* How much of so many bytes it and all above it have; perhaps more than that. */
+static uint64_t
+room_for(struct bank *bank, uint64_t bytes)
+{
+	const uint64_t room = room_of(bank);
+
+	if (!bank->heard_by)
+		return room;
+	if (bytes > room)
+		return room_watched(bank, bytes);
+	return min_u64(room, bank->heard_by->above(bank->heard_by, room, bytes));
 }
 
 uint64_t
@@ -316,11 +330,12 @@ bank_check(struct bank *root)
 
 	for (const struct bank *at = root->finger; at != root; at = at->superior) {
 		must(BANK4, at->on);
+		must(BANK4, at->heard_by == (at->watch ? at->watch : at->superior->heard_by));
 		way++;
 	}
 	for (const struct bank *at = walk_next(root, root); at; at = walk_next(at, root))
 		on += at->on;
-	must(BANK4, on == way && root->on && root->root == root);
+	must(BANK4, on == way && root->on && root->root == root && root->heard_by == root->watch);
 	point_at(root);
 	for (const struct bank *bank = root; bank; bank = walk_next(bank, root)) {
 		uint64_t sum = bank->own;

@@ -11,7 +11,8 @@
  * BANK2    peak >= used.
  * BANK3    a bank gives back no more than it took itself, and ends when no
  *          bank is below it.
- * BANK4    the banks with `on` are those from the root down to root->finger.
+ * BANK4    the banks with `on` are those from the root down to root->finger; each
+ *          of them knows who hears of it.
  *
  * What a bank takes all above it have used, too; nobody walks there. The path
  * from the root to the bank that took last, its *finger*, is on:
@@ -33,6 +34,11 @@
  * `used` and `peak` of a bank on the path but the finger are behind: ask
  * bank_used() and bank_peak(). Where the finger is changes no answer.
  *
+ * Who hears of a take (`heard_by`, the watch of the nearest one that has any) is
+ * known to each on the path in the same way. Only when the take is refused, or when
+ * somebody asks how much room there is, those above are walked, to tell what the
+ * banks above the watched one alone have.
+ *
  * Source   design.md section 5 (Bank); KeyKOS sb.h: limits are limits, not
  *          deposits; over-commit is allowed. */
 #pragma once
@@ -46,7 +52,8 @@
 struct domain;
 
 /* Who hears how much room the banks above a watched one have for so many bytes, and
- * may say otherwise (kernel/edge.h). While there is one, each question walks. */
+ * may say otherwise (kernel/edge.h). `room` is exact when it is less than `bytes`; else
+ * it may be what the whole path has, the watched one and those below it too. */
 struct bank_watch {
 	uint64_t (*above)(struct bank_watch *watch, uint64_t room, uint64_t bytes);
 };
@@ -61,11 +68,11 @@ struct bank {
 	struct bank *way;                 /* the next below, while the finger comes down */
 	bool on;
 	uint64_t above, most, drop;       /* while on: see above */
+	struct bank_watch *heard_by;      /* the same */
 	uint64_t limit, own, used, peak;  /* bytes */
 	struct domain *owner; /* whose private bank it is; NULL: it stands alone */
-	uint32_t object;      /* keys to it name this; OBJECT_NONE: none */
 	struct bank_watch *watch; /* NULL: those above are believed */
-	uint32_t watches;     /* the root's: how many banks are watched */
+	uint32_t object;      /* keys to it name this; OBJECT_NONE: none */
 	uint32_t objects;     /* the first of what it paid for; OBJECT_NONE: nothing */
 };
 

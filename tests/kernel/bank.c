@@ -90,6 +90,34 @@ Test(bank, a_watched_one_hears_of_refusals_above_it_alone)
 	bank_check(&a);
 }
 
+Test(bank, a_take_is_heard_of_without_a_walk)
+{
+	struct watcher watcher = {.watch = {above}, .says = UINT64_MAX};
+	struct bank a, b, c;
+
+	bank_init(&a, NULL, 100);
+	bank_init(&b, &a, BANK_NO_LIMIT);
+	bank_init(&c, &b, BANK_NO_LIMIT);
+	cr_assert(bank_take(&c, 1));
+	bank_watch(&b, &watcher.watch); /* which is on */
+	cr_assert(bank_take(&c, 20));
+	cr_assert_eq(watcher.asked, 20);
+	cr_assert(bank_take(&c, 30));
+	cr_assert_eq(watcher.asked, 30);
+	cr_assert_eq(a.used, 1, "a walk would have told it the 20");
+	watcher.says = 8;
+	cr_assert_not(bank_take(&c, 9), "refused from elsewhere");
+	cr_assert_eq(a.used, 1);
+	bank_check(&a);
+	watcher.asked = 0;
+	cr_assert(bank_take(&a, 3));
+	cr_assert_eq(watcher.asked, 0, "it is below nobody that is watched");
+	bank_watch(&b, NULL);
+	cr_assert(bank_take(&c, 9));
+	cr_assert_eq(watcher.asked, 0);
+	bank_check(&a);
+}
+
 Test(bank, done_gives_back_all_it_took)
 {
 	struct bank a, b;
