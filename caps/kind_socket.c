@@ -170,7 +170,8 @@ network_poll(struct caps_state *state, const struct key *key, uint8_t want, uint
 		: use_shape(state, key, true, want & 1 ? RIGHT_read : RIGHT_write, DEVICE_POLL,
 			  &request);
 
-	*ret_handle = request.handle;
+	if (rc == RC_OK)
+		*ret_handle = request.handle;
 	return rc;
 }
 

@@ -288,7 +288,7 @@ static int64_t
 refuse(struct ask *ask, enum device_error error, const char *why)
 {
 	if (why)
-		(void)snprintf(ask->why, sizeof ask->why, "%s", why);
+		(void)snprintf(ask->why, sizeof ask->why, "%.*s", (int)sizeof ask->why - 1, why);
 	return -(int64_t)error;
 }
 

@@ -115,7 +115,8 @@ dial_made(struct net *net, struct dial *dial, int fd)
 	if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0)
 		address_say_sock(&peer, bytes, reply.words, sizeof reply.words);
 	if (dial_rule(net, dial)->kind == RULE_UNIX)
-		(void)snprintf(reply.words, sizeof reply.words, "unix:%s", dial_rule(net, dial)->name);
+		(void)snprintf(reply.words, sizeof reply.words, "unix:%.*s",
+			(int)(sizeof reply.words - sizeof "unix:"), dial_rule(net, dial)->name);
 	reply.words_bytes = (uint32_t)strlen(reply.words);
 	number = net_adopt(broker, fd, dial->grant);
 	if (number < 0) {

@@ -149,7 +149,7 @@ target_type(struct checker *c, struct node *target)
 {
 	struct variable *variable;
 	struct type *of;
-	uint32_t index;
+	uint32_t index = 0;
 
 	switch (target->kind) {
 	case N_NAME:

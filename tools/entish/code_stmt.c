@@ -360,7 +360,7 @@ loop_range(struct coder *c, struct node *node)
 	const bool literal = !step || step->kind == N_INT ||
 		(step->kind == N_UNARY && step->a->kind == N_INT && step->op == T_SUB);
 	const bool down = step && step->kind == N_UNARY;
-	uint32_t top, by = 0;
+	uint32_t top = 0, by = 0;
 
 	if (to)
 		code_expr(c, from);
