@@ -7,6 +7,7 @@
  * never "api.corp.example", since it was the name that a key allowed. */
 #include <ares.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,30 @@ names_saw(struct net *net, const char *name, const struct address *address)
 	seen = &net->seen[net->seen_put++ % NET_SEEN];
 	(void)snprintf(seen->name, sizeof seen->name, "%s", name);
 	seen->address = *address;
+}
+
+/* c-ares asks for services' ports and names where it is given one; we give it none. The
+ * C library's own would, in a static program, load modules of whatever C library this
+ * machine has. These are linked in their place: nothing is loaded. */
+struct servent *
+getservbyname(const char *name, const char *protocol)
+{
+	(void)name;
+	(void)protocol;
+	return NULL;
+}
+
+int
+getservbyport_r(int port, const char *restrict protocol, struct servent *restrict entry,
+	char *restrict text, size_t bytes, struct servent **restrict ret_entry)
+{
+	(void)port;
+	(void)protocol;
+	(void)entry;
+	(void)text;
+	(void)bytes;
+	*ret_entry = NULL;
+	return ENOENT;
 }
 
 /* --- c-ares ---------------------------------------------------------------------------- */
