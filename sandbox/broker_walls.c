@@ -147,6 +147,7 @@ broker_walls_root(struct broker_walls *walls, int fd, uint32_t reach, struct rep
 		return 0;
 	rule.allowed |= reach & BROKER_REACH_READ ? (uint64_t)FS_READS : 0;
 	rule.allowed |= reach & BROKER_REACH_WRITE ? (uint64_t)FS_CHANGES : 0;
+	rule.allowed |= reach & BROKER_REACH_FILE ? (uint64_t)FS_READ_FILE : 0;
 	rule.allowed |= reach & BROKER_REACH_NAMES ? (uint64_t)FS_NAMES : 0;
 	rule.allowed &= walls->fs;
 	if (!rule.allowed)

@@ -34,6 +34,7 @@ enum broker_reach {
 	BROKER_REACH_READ = 1 << 0,
 	BROKER_REACH_WRITE = 1 << 1, /* and change the directory */
 	BROKER_REACH_NAMES = 1 << 2, /* give, change and take names of files only */
+	BROKER_REACH_FILE = 1 << 3,  /* fd is one file, to be read */
 };
 
 struct broker_walls {

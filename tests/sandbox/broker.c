@@ -176,6 +176,15 @@ static int move_up(void) { return errno_of(renameat(dir_fd, "d/f", dir_fd, "f"))
 static int unlink_new(void) { return errno_of(unlinkat(dir_fd, "new", 0)); }
 static int make_directory(void) { return errno_of(mkdirat(dir_fd, "dd", 0777)); }
 static int remove_directory(void) { return errno_of(unlinkat(dir_fd, "dd", AT_REMOVEDIR)); }
+static int
+read_by_path(void)
+{
+	char at[64];
+
+	(void)snprintf(at, sizeof at, "%s/f", path);
+	return errno_of(open(at, O_RDONLY));
+}
+static int list_by_path(void) { return errno_of(open(path, O_RDONLY | O_DIRECTORY)); }
 static int link_outside(void) { return errno_of(linkat(AT_FDCWD, "/etc/passwd", dir_fd, "stolen", 0)); }
 
 Test(broker_walls, leave_nothing_in_reach_by_themselves)
@@ -241,6 +250,19 @@ Test(broker_walls, leave_names_to_be_given_and_no_more)
 	ends(how, make_directory, EACCES, "making a directory");
 	cr_expect_eq(behind(&how, rename_inside), 0, "a new name");
 	cr_expect_eq(behind(&how, rename_back), 0);
+}
+
+Test(broker_walls, leave_one_file_to_be_read)
+{
+	const int directory = dir_fd, file = openat(dir_fd, "f", O_PATH | O_CLOEXEC);
+	const struct how how = {.reach = BROKER_REACH_FILE};
+
+	needs_landlock(3);
+	dir_fd = file; /* what the rule is for; the tries name the directory by its path */
+	ends(how, read_by_path, 0, "the file");
+	ends(how, list_by_path, EACCES, "what it lies in");
+	dir_fd = directory;
+	(void)close(file);
 }
 
 Test(broker_walls, give_way_to_what_may_be_granted_later)

@@ -51,11 +51,33 @@ reach_names(struct launch *launch, struct broker_walls *walls, const struct new_
 	return r;
 }
 
+/* c-ares reads these when a name is asked for. A link is followed now; a file that
+ * is exchanged later is not read, and the resolver of this machine is asked. */
+static int
+reach_resolver(struct launch *launch, struct broker_walls *walls)
+{
+	static const char *const names[] = {
+		"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/services"};
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < sizeof(names) / sizeof(*names); i++) {
+		const int fd = open(names[i], O_PATH | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		r = broker_walls_root(walls, fd, BROKER_REACH_FILE, &launch->report);
+		(void)close(fd);
+	}
+	return r;
+}
+
 static int
 reach_all(struct launch *launch, struct broker_walls *walls)
 {
 	int r = reach_roots(launch, walls);
 
+	if (!r && launch->enclosure.networks)
+		r = reach_resolver(launch, walls);
 	for (unsigned i = 0; !r && i < WHEN_COUNT; i++)
 		r = reach_names(launch, walls, &launch->images[i]);
 	if (!r)
