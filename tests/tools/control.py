@@ -3,7 +3,8 @@
 """control.py KEYHOLD SOURCE LIVE.wasm PYTHON.wasm - programs that run are looked at and
 told what to do. TAP on stdout. KH_GOLDEN=write renews tests/golden/control.txt; KH_RUN: options of
 every run besides."""
-import array, contextlib, json, os, re, select, shutil, socket, subprocess, sys, tempfile, time
+import array, contextlib, json, os, pty, re, select, shutil, socket, subprocess, sys, tempfile, termios
+import time
 
 KH, SOURCE, LIVE, PYTHON = (os.path.realpath(a) for a in sys.argv[1:5])
 RUN = os.environ.get("KH_RUN", "").split()
@@ -185,6 +186,26 @@ status, out, err = kh("ps")
 ok("ps is a table", status == 0 and re.match(r"DOMAIN +STATE +GAS", out) and "main" in out, out)
 status, out, err = kh("top")
 ok("top is one, once, where there is no terminal", status == 0 and out.count("DOMAIN") == 1, out)
+here, there = pty.openpty()
+before = termios.tcgetattr(there)
+job = subprocess.Popen([KH, "top", "--control", "c"], stdin=there, stdout=there, stderr=there)
+seen = b""
+while b"q quits" not in seen and select.select([here], [], [], PATIENCE)[0]:
+    seen += os.read(here, 4096)
+ok("on a terminal it stays", b"GAS/S" in seen and b"main" in seen and job.poll() is None, seen)
+seen = b""
+while b"q quits" not in seen and select.select([here], [], [], PATIENCE)[0]:
+    seen += os.read(here, 4096)
+ok("and renews itself", b"q quits" in seen, seen)
+os.write(here, b"q")
+same("until q, which ends it", job.wait(PATIENCE), 0)
+same("and the terminal is as it was", termios.tcgetattr(there), before)
+os.close(there)
+os.close(here)
+for words in (["freeze", "main"], ["thaw", "main"], ["limit", "main", "mem=64M"], ["snapshot", "main", "j.khi"],
+        ["tree"], ["top"], ["why", "main"]):
+    got = ask(*words)
+    ok(f"{words[0]} --json", got["v"] == 1 and len(got) > 1, got)
 status, out, err = kh("tree")
 ok("tree begins with main", status == 0 and out.startswith("main "), out)
 status, out, err = kh("why", "main")

@@ -49,10 +49,12 @@ quit_asked(bool keys)
 static void
 show(const char *text)
 {
-	struct winsize size = {.ws_row = 24, .ws_col = 120};
+	struct winsize size;
 	int rows = 0;
 
-	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	/* A terminal need not know how large it is. */
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
+		size = (struct winsize){.ws_row = 24, .ws_col = 120};
 	fputs("\033[H\033[J", stdout);
 	while (*text && rows++ + 1 < size.ws_row) {
 		const size_t line = strcspn(text, "\n");
