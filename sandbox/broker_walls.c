@@ -230,11 +230,12 @@ dump_refuse(struct broker_walls_state *state, struct report *report)
 }
 
 static int
-filter_raise(pid_t worker, struct broker_walls_state *state, struct report *report)
+filter_raise(
+	pid_t worker, int keep_fd, struct broker_walls_state *state, struct report *report)
 {
 	if (WALLS_SANITIZED) /* their runtime does what it likes */
 		return 0;
-	if (walls_filter_load(filter, sizeof filter / sizeof *filter, worker) < 0)
+	if (walls_filter_load(filter, sizeof filter / sizeof *filter, worker, keep_fd) < 0)
 		return failed(report, BROKER_WALL_seccomp, "loading the filter");
 	if (memfd_create("probe", MFD_CLOEXEC) >= 0 || errno != EPERM)
 		return leaks(report, BROKER_WALL_seccomp, "making memory with a descriptor");
@@ -264,7 +265,7 @@ broker_walls_enter(struct broker_walls *walls, const struct broker_walls_config 
 	broker_walls_done(walls);
 	if (rc == 0)
 		rc = dump_refuse(state, report);
-	return rc == 0 ? filter_raise(worker, state, report) : rc;
+	return rc == 0 ? filter_raise(worker, config->keep_fd, state, report) : rc;
 }
 
 /* --- what this host has ------------------------------------------------------------ */

@@ -55,6 +55,7 @@ struct broker_walls_state {
 struct broker_walls_config {
 	bool live;     /* keys may be granted while it runs (--control) */
 	bool networks; /* an address is granted: ports stay in reach */
+	int keep_fd;   /* a ring that can install files only, to be entered; 0: none */
 };
 
 int broker_walls_begin(struct broker_walls *walls, const struct broker_walls_config *config,

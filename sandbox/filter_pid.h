@@ -4,4 +4,8 @@
  * 2^22) and than any constant of the tables. */
 #pragma once
 
-enum { FILTER_OWN_PID = 0x4b48504d, FILTER_WORKER_PID = 0x4b485057 };
+enum {
+	FILTER_OWN_PID = 0x4b48504d,
+	FILTER_WORKER_PID = 0x4b485057,
+	FILTER_KEEP_FD = 0x4b48464b, /* a descriptor: the broker's keep ring */
+};

@@ -33,7 +33,7 @@ static_assert(WITH_RING > 0 && WITH_RING <= FILTER_MAX, "BPF_MAXINSNS is 4096");
 static_assert(RINGLESS > 0 && RINGLESS <= FILTER_MAX, "BPF_MAXINSNS is 4096");
 
 int
-walls_filter_load(const struct sock_filter *filter, unsigned int count, pid_t worker)
+walls_filter_load(const struct sock_filter *filter, unsigned int count, pid_t worker, int keep_fd)
 {
 	struct sock_filter code[FILTER_MAX];
 	const struct sock_fprog program = {.len = (unsigned short)count, .filter = code};
@@ -47,6 +47,8 @@ walls_filter_load(const struct sock_filter *filter, unsigned int count, pid_t wo
 			code[i].k = pid;
 		else if (code[i].k == FILTER_WORKER_PID)
 			code[i].k = (uint32_t)worker;
+		else if (code[i].k == FILTER_KEEP_FD && keep_fd > 0) /* else no descriptor fits */
+			code[i].k = (uint32_t)keep_fd;
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
@@ -56,7 +58,7 @@ walls_seccomp(const struct walls_plan *plan, struct walls_state *state, struct r
 	const bool ring = plan->tier != WALLS_T2;
 	const unsigned int count = ring ? WITH_RING : RINGLESS;
 
-	if (walls_filter_load(ring ? with_ring : ringless, count, 0) < 0)
+	if (walls_filter_load(ring ? with_ring : ringless, count, 0, 0) < 0)
 		return walls_failed(report, WALL_seccomp, "loading the filter");
 
 	/* Without a filter brk answers an address. The rows that kill are tried in

@@ -99,6 +99,11 @@ int broker_grant_address(struct broker *broker, const struct broker_address *add
 int broker_grant_listener(struct broker *broker, const struct broker_address *address,
 	struct report *report, struct broker_grant *ret_grant,
 	char ret_address[DEVICE_ADDRESS_BYTES]);
+/* Makes ready what the broker's own walls would forbid later: a network may be
+ * granted while the worker runs. 0, -ENOMEM. */
+int broker_networks(struct broker *broker, struct report *report);
+/* The ring that keeps connections (keep.c), which the walls let it enter; 0: none. */
+int broker_keep_fd(const struct broker *broker);
 /* "NAME=ADDRESS": the name has this address, and no name server is asked. More
  * than once: it has them all. -EINVAL, -ENOSPC. */
 int broker_pin(struct broker *broker, const char *text, struct report *report);

@@ -76,6 +76,12 @@ keep_begin(struct broker *broker)
 	broker->keep = keep;
 }
 
+int
+broker_keep_fd(const struct broker *broker)
+{
+	return broker->keep ? broker->keep->ring.ring_fd : 0;
+}
+
 void
 keep_end(struct broker *broker)
 {

@@ -85,6 +85,13 @@ net_end(struct broker *broker)
 }
 
 int
+broker_networks(struct broker *broker, struct report *report)
+{
+	keep_begin(broker);
+	return net_begin(broker, report);
+}
+
+int
 broker_pin(struct broker *broker, const char *text, struct report *report)
 {
 	const char *equals = strchr(text, '=');

@@ -94,6 +94,7 @@ enclose(struct launch *launch)
 
 	config->live = launch->control;
 	config->networks = broker_has_networks(launch->broker);
+	config->keep_fd = broker_keep_fd(launch->broker);
 	r = broker_walls_begin(&walls, config, &launch->report);
 	if (!r) {
 		r = reach_all(launch, &walls);

@@ -208,6 +208,8 @@ guest_kind(const struct launch_key *key)
 static uint32_t
 guest_flags(const struct launch_key *key, uint32_t how)
 {
+	if (!key->is_stream && key->spec.kind == KEYSPEC_UDP)
+		return CAPS_DATAGRAM;
 	if (!key->is_stream)
 		return key->spec.real ? CAPS_REAL : 0;
 	return how & HOSTKEY_TTY ? CAPS_TTY : how & HOSTKEY_LIVE ? CAPS_LIVE : 0;

@@ -83,7 +83,7 @@ add_spec(struct launch *launch, struct keyspec *spec)
 		const struct launch_key *other = &launch->keys[i];
 
 		if (!strcmp(other->name, key->name) ||
-			(key->role != ROLE_MOUNT && other->role == key->role)) {
+			(key->role != ROLE_MOUNT && key->role != ROLE_NET && other->role == key->role)) {
 			say_error("two keys are called %s: %s and %s", key->name, other->text, key->text);
 			say_more("name one of them: --key NAME=%s", key->text);
 			return EXIT_USAGE;

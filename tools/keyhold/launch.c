@@ -622,12 +622,27 @@ make_plan(struct launch *launch)
 	return 0;
 }
 
+enum { CROWD = 16384 }; /* handles */
+
+/* May it have many connections? Only then is there room for many handles, which
+ * takes time to make. */
+static bool
+may_crowd(const struct launch *launch)
+{
+	bool may = launch->control != NULL;
+
+	for (uint32_t i = 0; i < launch->keys_count; i++)
+		may |= !launch->keys[i].is_stream && keyspec_is_network(&launch->keys[i].spec);
+	return may;
+}
+
 /* Where there is no io_uring, T2 if that is accepted: then the broker performs. */
 static int
 make_broker(struct launch *launch)
 {
 	struct walls_plan *plan = &launch->start.plan;
-	struct broker_config config = {.ringless = plan->tier == WALLS_T2};
+	struct broker_config config = {.ringless = plan->tier == WALLS_T2,
+		.handles_max = may_crowd(launch) ? CROWD : 0};
 	int r = broker_new(&config, &launch->report, &launch->broker);
 
 	if (!r)
@@ -650,6 +665,8 @@ begin(struct launch *launch)
 
 	if (!r)
 		r = make_broker(launch);
+	if (!r && launch->control && broker_networks(launch->broker, &launch->report))
+		r = fault("", &launch->report);
 	if (r)
 		return r;
 	r = keys_grant(launch);
