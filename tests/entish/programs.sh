@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # programs.sh KEYHOLD ENTISH FOLDER: every program of programs/ prints what its .out
 # says (its .in is standard input, `# args:` its arguments; the last line of .out is
-# the exit code), every one of errors/ is refused with the words of its .txt, and what
-# `entish fmt` makes of a program means the same and stays as it is.
+# the exit code), every one of errors/ is refused with the words of its .txt, those of
+# cost/ cost what theirs says, and what `entish fmt` makes of a program means the same
+# and stays as it is.
 # KH_GOLDEN=write writes what is expected anew.
 keyhold=$(realpath "$1") entish=$(realpath "$2") folder=$3 n=0 bad=0
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
@@ -34,6 +35,10 @@ for file in programs/*.et; do
 done
 for file in errors/*.et; do
 	"$entish" check "$file" > "$work/out" 2>&1; echo "exit $?" >> "$work/out"
+	is "$file" "${file%.et}.txt" "$work/out"
+done
+for file in cost/*.et; do
+	"$entish" cost "$file" > "$work/out" 2>&1; echo "exit $?" >> "$work/out"
 	is "$file" "${file%.et}.txt" "$work/out"
 done
 echo "1..$n"

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "tools/entish/check.h"
+#include "tools/entish/cost.h"
 #include "tools/entish/out.h"
 
 enum { /* the memory of a program; prelude.et has the same numbers      ORDER CELLS */
@@ -61,11 +62,14 @@ struct coder { /* of one module */
 	bool rooted;
 	uint32_t spare[3][64], spare_count[3]; /* locals that are free: i32, i64, f64 */
 	uint32_t break_depth, continue_depth;
+	place at; /* of the node whose code this is */
+	struct costs *costs; /* NULL: nobody asks */
+	bool counts;
 };
 
 /* The module, `core`; and with a copy of itself inside, for those that make
  * children: `whole`. */
-void code_module(struct checker *check, struct out *ret_module);
+void code_module(struct checker *check, struct costs *costs, struct out *ret_module);
 
 /* --- shared --------------------------------------------------------------------------- */
 

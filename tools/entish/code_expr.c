@@ -703,7 +703,7 @@ dollar(struct coder *c, struct node *node)
 		}
 		for (struct node *e = node->list; e; e = e->next)
 			code_expr(c, e);
-		out_bytes(c->body, raw->code, raw->bytes);
+		out_bytes(c->body, raw->code, raw->bytes); /* of ours: nobody counts it */
 		return;
 	default:
 		for (struct node *e = node->list; e; e = e->next)
@@ -910,6 +910,7 @@ code_expr(struct coder *c, struct node *node)
 	struct type *type = fact->type;
 	uint32_t temp, outcome;
 
+	c->at = node->at;
 	switch (fact->coerce) {
 	case COERCE_REAL:
 		real(c, (double)literal(node));

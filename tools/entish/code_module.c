@@ -298,7 +298,7 @@ assemble(struct coder *c, const struct out *own, struct out *ret)
 }
 
 void
-code_module(struct checker *check, struct out *ret_module)
+code_module(struct checker *check, struct costs *costs, struct out *ret_module)
 {
 	struct coder *c = arena_take(check->arena, sizeof *c);
 	struct out core;
@@ -306,6 +306,7 @@ code_module(struct checker *check, struct out *ret_module)
 
 	c->arena = check->arena;
 	c->check = check;
+	c->costs = costs;
 	c->types.arena = c->statics.arena = c->bodies.arena = c->functions.arena = check->arena;
 	for (struct instance *i = check->instances; i; i = i->next)
 		i->number = number++;

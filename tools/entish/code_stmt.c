@@ -11,12 +11,14 @@ void
 op(struct coder *c, unsigned code)
 {
 	out_byte(c->body, code);
+	if (c->counts)
+		costs_add(c->costs, c->at, code);
 }
 
 void
 op_u(struct coder *c, unsigned code, uint64_t value)
 {
-	out_byte(c->body, code);
+	op(c, code);
 	out_u(c->body, value);
 }
 
@@ -37,6 +39,8 @@ op_i64(struct coder *c, int64_t value)
 void
 op_call(struct coder *c, const struct instance *instance)
 {
+	if (c->counts && instance->def->unit->library)
+		costs_runtime(c->costs, c->at);
 	op_u(c, 0x10, code_index(c, instance));
 }
 
@@ -72,7 +76,7 @@ uint32_t
 op_block(struct coder *c, unsigned code)
 {
 	op(c, code);
-	op(c, 0x40);
+	out_byte(c->body, 0x40);
 	return ++c->depth;
 }
 
@@ -564,6 +568,7 @@ statement(struct coder *c, struct node *node)
 {
 	const struct fact *fact = code_fact(c, node);
 
+	c->at = node->at;
 	switch ((enum node_kind)node->kind) {
 	case N_EXPR:
 		code_expr(c, node->a);
@@ -670,6 +675,7 @@ inner_code(struct coder *c, struct instance *in, bool rooted, struct out *inner)
 		const uint32_t root = c->root_next;
 
 		if (s->kind == N_RETURN && s->a) {
+			c->at = s->at;
 			leave(c, s);
 			ends = true;
 		} else {
@@ -695,16 +701,27 @@ void
 code_function(struct coder *c, struct instance *in)
 {
 	struct out inner = {.arena = c->arena}, before = {.arena = c->arena}, all = {.arena = c->arena};
+	bool rooted;
 
 	c->in = in;
+	c->at = in->def->at;
+	c->counts = false;
 	c->roots = arena_take(c->arena, (in->variables_count + 1) * sizeof *c->roots);
-	if (inner_code(c, in, false, &inner)) {
+	rooted = inner_code(c, in, false, &inner);
+	if (rooted || c->costs) { /* once more: with roots, or to be counted */
 		inner.used = 0;
-		(void)inner_code(c, in, true, &inner);
+		c->counts = c->costs && !in->def->counted;
+		c->at = in->def->at;
+		if (c->counts && !in->def->top)
+			costs_add(c->costs, c->at, 0x03); /* a function begins a block */
+		(void)inner_code(c, in, rooted, &inner);
 	}
 	c->body = &before;
 	c->depth = 0;
+	c->at = in->def->at;
 	prologue(c);
+	c->counts = false;
+	in->def->counted = true;
 	out_u(&all, c->local_types.used); /* one by one, in the order of their numbers */
 	for (size_t i = 0; i < c->local_types.used; i++) {
 		out_u(&all, 1);

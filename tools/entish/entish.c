@@ -162,8 +162,9 @@ read_all(struct reader *r)
 	return true;
 }
 
-bool
-entish_compile(struct entish *e, const struct entish_input *input)
+/* `ret_costs`: NULL, or where what lines cost is written down. */
+static bool
+compile(struct entish *e, const struct entish_input *input, struct costs *ret_costs)
 {
 	struct reader r = {.e = e, .input = input};
 
@@ -183,6 +184,24 @@ entish_compile(struct entish *e, const struct entish_input *input)
 		e->words = source_words(&e->sources);
 		return false;
 	}
-	code_module(r.c, &e->module);
+	if (ret_costs)
+		costs_init(ret_costs, &e->arena, r.c->program->file);
+	code_module(r.c, ret_costs, &e->module);
+	if (ret_costs)
+		e->words = costs_text(ret_costs, &e->arena);
 	return true;
+}
+
+bool
+entish_compile(struct entish *e, const struct entish_input *input)
+{
+	return compile(e, input, NULL);
+}
+
+bool
+entish_cost(struct entish *e, const struct entish_input *input)
+{
+	struct costs costs = {0};
+
+	return compile(e, input, &costs);
 }

@@ -32,6 +32,8 @@ struct entish_input {
 struct entish *entish_new(void); /* NULL: no memory */
 void entish_free(struct entish *entish);
 bool entish_compile(struct entish *entish, const struct entish_input *input);
+/* The same; the words are then the source with the gas of each line (cost.h). */
+bool entish_cost(struct entish *entish, const struct entish_input *input);
 /* The same text, with our spaces; false: it cannot be read. */
 bool entish_format(struct entish *entish, const struct entish_input *input);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c - entish build | check | fmt. */
+/* main.c - entish build | check | cost | fmt. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,8 @@ static const char help[] =
 	"\n"
 	"usage: entish build FILE.et [-o FILE.wasm]   a module that `keyhold run` runs\n"
 	"       entish check FILE.et..                what is wrong with it\n"
+	"       entish cost FILE.et                   the gas of each line, and how many\n"
+	"                                             functions of the runtime it calls\n"
 	"       entish fmt [--check] FILE.et..        the same text with our spaces, in place\n"
 	"\n"
 	"`keyhold run FILE.et ARGS` compiles and runs at once. FILE.et may be `-`, for\n"
@@ -107,6 +109,20 @@ check_one(const char *file)
 }
 
 static int
+cost(const char *file)
+{
+	struct task task;
+	int r = begin(&task, file);
+
+	if (!r && !entish_cost(task.entish, &task.input))
+		r = EXIT_DATA;
+	if (task.entish)
+		fputs(entish_words(task.entish), r ? stderr : stdout);
+	end(&task);
+	return r;
+}
+
+static int
 format_one(const char *file, bool only_check)
 {
 	struct task task;
@@ -147,6 +163,8 @@ main(int argc, char **argv)
 	}
 	if (!strcmp(command, "build") && (argc == 3 || (argc == 5 && !strcmp(argv[3], "-o"))))
 		return build(argv[2], argc == 5 ? argv[4] : NULL);
+	if (!strcmp(command, "cost") && argc == 3)
+		return cost(argv[2]);
 	only_check = argc > 2 && !strcmp(argv[2], "--check") && !strcmp(command, "fmt");
 	first += only_check;
 	if (argc > first && (!strcmp(command, "check") || !strcmp(command, "fmt"))) {

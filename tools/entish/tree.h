@@ -81,7 +81,7 @@ struct def { /* a function, or the statements of a program outside all functions
 	const char *domain;     /* the block it stands in, or NULL */
 	struct def *next;
 	struct instance *instances; /* check.h */
-	bool checking;
+	bool counted; /* cost.h: one instance speaks for all */
 };
 
 struct record { /* typ NAME {u start, u length} */
