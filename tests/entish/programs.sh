@@ -41,5 +41,7 @@ for file in cost/*.et; do
 	"$entish" cost "$file" > "$work/out" 2>&1; echo "exit $?" >> "$work/out"
 	is "$file" "${file%.et}.txt" "$work/out"
 done
+"$entish" repl < session.txt > "$work/out" 2>&1; echo "exit $?" >> "$work/out"
+is "entish repl" session.out "$work/out"
 echo "1..$n"
 exit $bad

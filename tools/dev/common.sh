@@ -8,7 +8,7 @@ install=yes
 jobs=$(nproc)
 
 # Debian 12 names. Each list says what cannot be done without it.
-packages_build="gcc libc6-dev clang lld meson ninja-build pkg-config"
+packages_build="gcc libc6-dev clang lld meson ninja-build pkg-config libedit-dev"
 packages_build="$packages_build libjansson-dev libseccomp-dev liburing-dev libc-ares-dev"
 packages_guest="wasi-libc libclang-rt-dev-wasm32 wabt"
 packages_test="libcriterion-dev llvm gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static

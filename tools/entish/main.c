@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c - entish build | check | cost | fmt. */
+/* main.c - entish build | check | cost | fmt | repl. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/entish/files.h"
+#include "tools/entish/repl.h"
 
 enum { EXIT_USAGE = 64, EXIT_DATA = 65, EXIT_NO_FILE = 66, EXIT_OUTPUT = 74 };
 
@@ -16,6 +17,7 @@ static const char help[] =
 	"       entish check FILE.et..                what is wrong with it\n"
 	"       entish cost FILE.et                   the gas of each line, and how many\n"
 	"                                             functions of the runtime it calls\n"
+	"       entish repl                           a program that grows line by line\n"
 	"       entish fmt [--check] FILE.et..        the same text with our spaces, in place\n"
 	"\n"
 	"`keyhold run FILE.et ARGS` compiles and runs at once. FILE.et may be `-`, for\n"
@@ -163,6 +165,8 @@ main(int argc, char **argv)
 	}
 	if (!strcmp(command, "build") && (argc == 3 || (argc == 5 && !strcmp(argv[3], "-o"))))
 		return build(argv[2], argc == 5 ? argv[4] : NULL);
+	if (!strcmp(command, "repl") && argc == 2)
+		return repl();
 	if (!strcmp(command, "cost") && argc == 3)
 		return cost(argv[2]);
 	only_check = argc > 2 && !strcmp(argv[2], "--check") && !strcmp(command, "fmt");
