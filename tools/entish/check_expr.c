@@ -580,6 +580,11 @@ check_expr(struct checker *c, struct node *node)
 	c->nested++;
 	*check_fact(c, node) = (struct fact){0};
 	type = of_kind(c, node);
+	if ((node->kind == N_TUPLE || node->kind == N_MAP || node->kind == N_LIST) && type_is_huge(type)) {
+		source_complain(c->sources, node->at, "typ name {...} gives parts of it a name",
+			"the type of this is too large");
+		type = &type_int;
+	}
 	check_fact(c, node)->type = type;
 	check_fact(c, node)->kind = node->kind;
 	c->nested--;

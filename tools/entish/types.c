@@ -94,6 +94,23 @@ occurs(struct type *var, struct type *in, uint32_t depth)
 	return false;
 }
 
+static uint32_t
+parts(struct type *type, uint32_t depth, uint32_t count)
+{
+	type = type_of(type);
+	if (depth > TYPE_DEPTH_MAX)
+		return TYPE_PARTS_MAX + 1;
+	for (uint32_t i = 0; i < type->count && count <= TYPE_PARTS_MAX; i++)
+		count = parts(type->args[i], depth + 1, count + 1);
+	return count;
+}
+
+bool
+type_is_huge(struct type *type)
+{
+	return parts(type, 0, 0) > TYPE_PARTS_MAX;
+}
+
 bool
 type_unify(struct type *a, struct type *b)
 {

@@ -32,7 +32,7 @@ enum type_kind {
 
 enum wasm_type { WASM_I32 = 0x7f, WASM_I64 = 0x7e, WASM_F64 = 0x7c };
 
-enum { TYPE_DEPTH_MAX = 40, FIELDS_MAX = 28 };
+enum { TYPE_DEPTH_MAX = 40, FIELDS_MAX = 28, TYPE_PARTS_MAX = 500 };
 
 struct type {
 	uint8_t kind;
@@ -60,6 +60,8 @@ bool type_unify(struct type *a, struct type *b);
 bool type_same(struct type *a, struct type *b);
 /* A name without a written type holds signed words. */
 struct type *type_plain(struct type *type);
+/* More parts than TYPE_PARTS_MAX; types share parts, so one of a few lines can be huge. */
+bool type_is_huge(struct type *type);
 /* What is not known by now is a number. */
 void type_settle(struct type *type);
 bool type_is_word(const struct type *type);
