@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz_wire: any messages, as a fallen worker would leave them in the shared memory.
+ * The broker refuses, serves or ends the worker; it leaks no descriptor, and nothing
+ * beside the grant changes.
+ *
+ * Input: messages one after the other, as message_get() reads them: small numbers and
+ * edges rather than bytes of the struct. Ringless, so that reads, writes
+ * and waits are the broker's too. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drivers/broker/impl.h"
+#include "drivers/staging.h"
+#include "kernel/base/bytes.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
+
+enum { MESSAGES_MAX = 48, CLEAN_EVERY = 256, FILE_BYTES = 16 << 20 };
+
+static char place[] = "/tmp/keyhold-fuzz-wire-XXXXXX";
+static int above = -1;
+static struct stat canary;
+
+static void
+check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static int
+count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (readdir(dir))
+		count++;
+	(void)closedir(dir);
+	return count;
+}
+
+static void
+clean(void)
+{
+	char command[sizeof place + 32];
+
+	(void)snprintf(command, sizeof command, "rm -rf %s/cage", place);
+	check(system(command) == 0);
+}
+
+static void
+put_file(const char *name, const char *text)
+{
+	const int fd = openat(above, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	check(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	(void)close(fd);
+}
+
+static void
+make_place(void)
+{
+	const struct rlimit most = {FILE_BYTES, FILE_BYTES};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)setrlimit(RLIMIT_FSIZE, &most); /* what it allocates lies on our disk */
+	check(mkdtemp(place));
+	above = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put_file("secret", "SECRET");
+	check(fstatat(above, "secret", &canary, 0) == 0);
+}
+
+static int
+make_cage(void)
+{
+	static unsigned int turns;
+	int cage;
+
+	if (turns++ % CLEAN_EVERY == 0)
+		clean();
+	if (mkdirat(above, "cage", 0755) == 0) {
+		put_file("cage/f", "text");
+		(void)mkdirat(above, "cage/d", 0755);
+		(void)symlinkat("../secret", above, "cage/out");
+	}
+	cage = openat(above, "cage", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	check(cage >= 0);
+	return cage;
+}
+
+static void
+look_beside(void)
+{
+	struct stat now;
+	int entries = 0;
+	DIR *dir = fdopendir(openat(above, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+	while (readdir(dir))
+		entries++;
+	(void)closedir(dir);
+	check(entries == 4 && fstatat(above, "secret", &now, 0) == 0);
+	check(now.st_ino == canary.st_ino && now.st_size == canary.st_size && now.st_nlink == 1 &&
+		memcmp(&now.st_ctim, &canary.st_ctim, sizeof now.st_ctim) == 0);
+}
+
+static uint64_t
+number(struct bytes_in *in)
+{
+	static const uint64_t edges[] = {UINT64_MAX, UINT64_MAX - 1, INT64_MAX, UINT32_MAX, UINT64_C(1) << 31,
+		STAGING_BYTES - 1, STAGING_BYTES, WIRE_LARGE_BYTES, 4096, 0, 1};
+	const uint8_t kind = bytes_u8(in);
+
+	return kind < 200 ? kind : kind < 230 ? bytes_u64(in) : edges[kind % (sizeof edges / sizeof *edges)];
+}
+
+static uint32_t
+text(struct bytes_in *in, char *out)
+{
+	static const char *const names[] = {"f", "d", "d/new", "..", "../secret", "/etc", "out", "d/../..",
+		".", "", "new", "d/../f"};
+	const uint8_t which = bytes_u8(in);
+	uint32_t count = which & 15;
+
+	if (which >= 64) {
+		const char *name = names[which % (sizeof names / sizeof *names)];
+
+		count = (uint32_t)strlen(name);
+		memcpy(out, name, count);
+		return count;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		out[i] = (char)bytes_u8(in);
+	return count;
+}
+
+/* The next message of the input; false at its end. */
+static bool
+message_get(struct bytes_in *in, struct wire_request *message)
+{
+	const uint8_t kind = bytes_u8(in), what = bytes_u8(in);
+
+	memset(message, 0, sizeof *message);
+	message->kind = kind < 224 ? WIRE_DEVICE : kind % 8u;
+	message->op = what & 63;
+	message->flags = bytes_u32(in);
+	message->handle = (uint32_t)number(in);
+	if (what & 64) {
+		message->handle2 = (uint32_t)number(in);
+		message->tag = bytes_u8(in);
+		message->timeout_ns = number(in);
+		message->access_ns = message->modify_ns = number(in);
+	}
+	if (what & 128) {
+		message->offset = number(in);
+		message->length = number(in);
+		message->piece = (uint32_t)number(in);
+		message->bytes = (uint32_t)number(in);
+	}
+	message->path_bytes = text(in, message->text);
+	message->path2_bytes = text(in, message->text + message->path_bytes);
+	if (kind % 32 == 31)
+		message->path_bytes = (uint32_t)number(in);
+	return !in->bad;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+{
+	const struct broker_config config = {.handles_max = 32, .ringless = true};
+	static struct wire_request message;
+	struct broker_grant grant;
+	struct report report;
+	struct broker *broker;
+	int fds, cage;
+	struct bytes_in in = bytes_in(bytes, count);
+
+	if (above < 0)
+		make_place();
+	report_clear(&report);
+	fds = count_fds();
+	cage = make_cage();
+	check(broker_new(&config, &report, &broker) == 0);
+	check(broker_grant_dir(broker, cage, BROKER_READ | BROKER_WRITE, &report, &grant) == 0);
+	check(shared_make(broker, &report) == 0);
+	for (int i = 0; i < MESSAGES_MAX && !broker->broken; i++) {
+		const uint32_t put = atomic_load(&broker->start->at.requests_put);
+
+		if (!message_get(&in, &message))
+			break;
+		memcpy(broker->shared + broker->layout.requests_at + (put % WIRE_REQUESTS) * sizeof message,
+			&message, sizeof message);
+		atomic_store(&broker->start->at.requests_put, put + 1);
+		requests_take(broker);
+		(void)broker_turn(broker, 0);
+		if (put % 2)
+			atomic_store(&broker->start->at.replies_got,
+				atomic_load(&broker->start->at.replies_put));
+	}
+	(void)broker_revoke(broker, grant.id);
+	for (uint32_t i = WIRE_SLOT_FIRST; i < broker->handle_fresh; i++)
+		check(broker->handles[i].state != HANDLE_OPEN);
+	broker_free(broker);
+	check(count_fds() == fds);
+	look_beside();
+	return 0;
+}
