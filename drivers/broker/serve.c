@@ -319,9 +319,14 @@ broker_turn(struct broker *broker, int timeout_ms)
 	left_ns = turn_limit(broker, left_ns);
 	left = (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000),
 		.tv_nsec = (long)(left_ns % 1000000000)};
-	if (ppoll(fds, all, left_ns == UINT64_MAX ? NULL : &left, NULL) < 0)
+	if (ppoll(fds, all, left_ns == UINT64_MAX ? NULL : &left, NULL) < 0) {
+		/* Somebody lowered our limit beneath us. Deaf we would spin for ever. */
+		if (errno == EINVAL)
+			broker->broken = "(not it: the broker may no longer have as many open files "
+					 "as it waits for)";
 		for (uint32_t i = 0; i < all; i++)
 			fds[i].revents = 0;
+	}
 	if (fds[0].revents) {
 		event_drain(broker->broker_event);
 		requests_take(broker);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -225,6 +226,23 @@ Test(wire, counters_that_the_worker_filled_do_not_stop_the_broker)
 	cr_assert_eq(answer()->result, 0);
 	cr_assert(broker_turn(side.broker, 0));
 	cr_assert(broker_turn(side.broker, 0));
+}
+
+/* The corpus found it: prlimit of a running broker made it spin, deaf to the end of
+ * its worker. */
+Test(wire, a_limit_lowered_beneath_the_broker_ends_it_with_words)
+{
+	struct rlimit limit, low;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = (struct rlimit){.rlim_cur = 4, .rlim_max = limit.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	(void)broker_turn(side.broker, 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_assert_not_null(side.broker->broken);
+	side.broker->broken = NULL;
+	cr_assert(broker_turn(side.broker, 0));
+	cr_assert_null(side.broker->broken);
 }
 
 /* Anything, of which much is nearly right. */
