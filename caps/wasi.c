@@ -38,7 +38,7 @@ wasi_of(const struct domain *domain)
 
 /* --- the frame of a call ------------------------------------------------------- */
 
-enum { DENIED_CODE = 77 };
+enum { DENIED_CODE = 77, WHY_WORDS = 128 };
 
 /* A call that is over starts the next one with nothing in mind. */
 static enum call_end
@@ -214,11 +214,25 @@ refuse(struct call *call, struct wasi *wasi, enum rc rc, const struct key *key, 
 	return answer(call, WASI_ENOTCAPABLE);
 }
 
+/* Why the broker refused an address, if it said so. */
+static bool
+words_of(const struct call *call, char to[static WHY_WORDS])
+{
+	const struct device_completion *completion = call->completion;
+	const uint64_t bytes = completion ? min_u64(completion->data_bytes, WHY_WORDS - 1) : 0;
+
+	if (bytes)
+		memcpy(to, completion->data, (size_t)bytes);
+	to[bytes] = 0;
+	return bytes;
+}
+
 enum call_end
 device_answer(struct call *call, struct wasi *wasi, int64_t result, const struct key *key,
 	struct path path)
 {
 	const enum wasi_errno error = errno_of_device(result);
+	char words[WHY_WORDS];
 	struct root *root = root_of(wasi, key);
 	const struct path spec = {root ? root->spec : "", root ? (uint32_t)strlen(root->spec) : 0};
 
@@ -230,8 +244,9 @@ device_answer(struct call *call, struct wasi *wasi, int64_t result, const struct
 	if (root)
 		root->counts.denied++;
 	if (result == -DEVICE_ECAPABILITY && (key->kind == KIND_socket || key->kind == KIND_resolver))
-		why_say(wasi, error, key, path, "the key does not allow this address",
-			"--connect ", path);
+		why_say(wasi, error, key, path,
+			words_of(call, words) ? words : "the key does not allow this address",
+			"give a key that allows it, beside ", spec);
 	else if (result == -DEVICE_ECAPABILITY)
 		why_say(wasi, error, key, path, "the path leads out of what the key gives",
 			"grant the directory it leads to: --dir HOST::GUEST, beside ", spec);

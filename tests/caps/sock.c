@@ -265,6 +265,12 @@ Test(sock, names_in_the_tree)
 	fake_call(&b.device, listener_handle);
 	cr_assert_geq(bench_open_path(&b, ROOT, "net/in", 0, RW, 0), 0, "who connects next");
 	cr_assert_eq(bench_open_path(&b, ROOT, "net/api", OFLAG_DIRECTORY, RW, 0), -WASI_ENOTDIR);
+	for (uint32_t i = 0; i < 16; i++) /* the rule now leads to what is private */
+		if (b.device.handles[i].net == FAKE_RULE)
+			b.device.handles[i].text[0] = 0;
+	cr_assert_eq(bench_open_path(&b, ROOT, "net/api", 0, RW, 0), -WASI_ENOTCAPABLE);
+	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "it is private", "the broker's words");
+	cr_assert_str_eq(caps_why(&b.domain, 0)->allow, "give a key that allows it, beside api");
 	bench_close(&b);
 }
 

@@ -95,6 +95,26 @@ run "$KH" run --connect "127.0.0.1:$PORT" "$GUESTS/dial.wasm" edge 127.0.0.2 "$P
 is "and nowhere else" "errno 76" "$(out)"
 grep -q -- "--connect 127.0.0.2:$PORT" "$WORK/err"
 ok "it is told what would allow it"
+real=${KH_REAL:-$SOURCE/build/real} # tests/real/build makes them
+cat >api.lua <<'END'
+local f = assert(io.open("/net/api", "r+"))
+f:setvbuf("no")
+f:write("from lua")
+print(f:read(8))
+END
+if [ -f "$real/lua.wasm" ]; then
+	run "$KH" run --gas 10G --dir .::/s --key "tcp:127.0.0.1:$PORT,as=/net/api" "$real/lua.wasm" /s/api.lua
+	is "an unmodified Lua speaks TCP by its file library" "from lua" "$(out)"
+else
+	skip "an unmodified Lua speaks TCP by its file library" "no $real/lua.wasm"
+fi
+if [ -f "$real/python.wasm" ]; then
+	run "$KH" run --gas 100G --mem 512M --key "tcp:127.0.0.1:$PORT,as=/net/api" "$real/python.wasm" \
+		-c 'f=open("/net/api","r+b",0); f.write(b"from python"); print(f.read(99).decode())'
+	is "and so does an unmodified Python" "from python" "$(out)"
+else
+	skip "and so does an unmodified Python" "no $real/python.wasm"
+fi
 run "$KH" run --record "$WORK/rec" --connect "127.0.0.1:$PORT" "$GUESTS/dial.wasm" \
 	edge 127.0.0.1 "$PORT"
 stop

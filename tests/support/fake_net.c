@@ -64,6 +64,13 @@ say(const char *text, uint8_t **ret_data, uint32_t *ret_bytes)
 }
 
 static int64_t
+refused(const char *why, uint8_t **ret_data, uint32_t *ret_bytes)
+{
+	(void)say(why, ret_data, ret_bytes);
+	return -DEVICE_ECAPABILITY;
+}
+
+static int64_t
 connection(struct fake_device *fake, const char *peer, uint8_t **ret_data, uint32_t *ret_bytes)
 {
 	const uint32_t handle = fake_stream(fake, NULL, 0);
@@ -82,7 +89,8 @@ connect_to(struct fake_device *fake, const struct device_request *request,
 	char peer[sizeof handle->text];
 
 	if (!request->path_bytes)
-		return strchr(handle->text, ' ') ? -DEVICE_EINVAL
+		return !*handle->text            ? refused("it is private", ret_data, ret_bytes)
+			: strchr(handle->text, ' ') ? -DEVICE_EINVAL
 						  : connection(fake, handle->text, ret_data, ret_bytes);
 	if (!allows(handle->text, request->path, request->path_bytes))
 		return -DEVICE_ECAPABILITY;
