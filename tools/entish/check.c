@@ -696,6 +696,23 @@ check_helpers(struct checker *c, place at)
 }
 
 bool
+check_only_names(const struct unit *unit)
+{
+	for (const struct node *s = unit->top->body; s; s = s->next) {
+		const struct node *value = s->kind == N_ASSIGN ? s->a : NULL;
+
+		if (!value || s->list->kind != N_NAME || s->list->next)
+			return false;
+		if (value->kind == N_UNARY)
+			value = value->a;
+		if (value->kind != N_INT && value->kind != N_FLOAT && value->kind != N_TEXT &&
+			value->kind != N_BYTES && value->kind != N_TRUE && value->kind != N_FALSE)
+			return false;
+	}
+	return true;
+}
+
+bool
 check(struct checker *c)
 {
 	struct def *main = NULL;
@@ -708,10 +725,10 @@ check(struct checker *c)
 	for (struct unit *u = c->units; u; u = u->next)
 		for (struct def *d = u->defs; d && !u->library; d = d->next)
 			check_def(c, d);
-	if (c->program->top->body) {
+	main = def_in(c->program, c->program->has_domains ? "main" : NULL, "main");
+	if (c->program->top->body && !(main && check_only_names(c->program))) {
 		main = c->program->top;
 	} else {
-		main = def_in(c->program, c->program->has_domains ? "main" : NULL, "main");
 		if (!main)
 			source_complain(c->sources, c->program->file->base, "write statements, or def main():",
 				"there is nothing to run");

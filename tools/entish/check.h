@@ -120,6 +120,8 @@ struct checker {
 
 /* Checks everything; complaints are in the sources. False: something is wrong. */
 bool check(struct checker *c);
+/* Outside its functions there is nothing but names for literals. */
+bool check_only_names(const struct unit *unit);
 
 /* --- shared by the three files ----------------------------------------------------- */
 

@@ -141,9 +141,9 @@ read_import(struct reader *r, struct import *import)
 	else if (!import->unit)
 		source_complain(&r->e->sources, import->at, NULL,
 			"too many files are imported, or %s.et is too long", import->name);
-	else if (import->unit->top->body)
-		source_complain(&r->e->sources, import->unit->top->body->at,
-			"put it into a function", "a file that is imported has no statements of its own");
+	else if (!check_only_names(import->unit))
+		source_complain(&r->e->sources, import->unit->top->body->at, "put it into a function",
+			"a file that is imported has no statements of its own, but for constants");
 }
 
 /* All that is imported, by what is imported too. */
