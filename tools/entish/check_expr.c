@@ -432,6 +432,7 @@ check_field(struct checker *c, struct node *node)
 		struct type *types[1] = {type};
 		const char *name = !strcmp(node->name, "why") ? "stop_why"
 			: !strcmp(node->name, "where") ? "stop_where"
+			: !strcmp(node->name, "gas") ? "stop_gas"
 			: !strcmp(node->name, "value") ? "stop_value" : NULL;
 
 		if (name) {
