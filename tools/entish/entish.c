@@ -136,7 +136,7 @@ read_import(struct reader *r, struct import *import)
 		import->unit = read_unit(r, import->name, text, ours);
 	if (!text.text)
 		source_complain(&r->e->sources, import->at,
-			"it is looked for beside the program, then among: stdio, sandbox, lists, text, json",
+			"it is looked for beside the program, then among: stdio, sandbox, modules, lists, text, json",
 			"there is no %s.et", import->name);
 	else if (!import->unit)
 		source_complain(&r->e->sources, import->at, NULL,
