@@ -19,6 +19,14 @@ static const uint8_t listed[] = {
 #undef URING_OP
 };
 
+enum {
+	FLAGS_ALLOWED = 0
+#define URING_OP(name, number, reason)
+#define URING_FLAG(flag, reason) | (flag)
+#include "drivers/uring_ops.def"
+#undef URING_OP
+};
+
 static int
 ring_register(int fd, unsigned int what, void *arg, unsigned int count)
 {
@@ -41,7 +49,7 @@ fence(int fd)
 	rows[count].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	rows[count++].sqe_flags = IOSQE_FIXED_FILE;
 	rows[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	rows[count++].sqe_flags = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	rows[count++].sqe_flags = FLAGS_ALLOWED;
 	return ring_register(fd, IORING_REGISTER_RESTRICTIONS, rows, count);
 }
 

@@ -26,6 +26,14 @@ static const struct {
 };
 enum { OPS = sizeof ops / sizeof ops[0] };
 
+enum {
+	FLAGS_ALLOWED = 0
+#define URING_OP(name, number, reason)
+#define URING_FLAG(flag, reason) | (flag)
+#include "drivers/uring_ops.def"
+#undef URING_OP
+};
+
 /* An older kernel lacks it; the broker then truncates. */
 enum { OP_FTRUNCATE = 55 };
 
@@ -87,7 +95,7 @@ restrict_all(struct broker *broker)
 	rows[count].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	rows[count++].sqe_flags = IOSQE_FIXED_FILE;
 	rows[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	rows[count++].sqe_flags = IOSQE_IO_LINK | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
+	rows[count++].sqe_flags = FLAGS_ALLOWED;
 	return ring_register(broker->ring_fd, IORING_REGISTER_RESTRICTIONS, rows, count);
 }
 

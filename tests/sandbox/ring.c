@@ -54,7 +54,8 @@ try_unlisted(struct probe_ring *ring, void *arg)
 static int
 try_flags(struct probe_ring *ring, void *arg)
 {
-	const unsigned int allowed = IOSQE_FIXED_FILE | IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	const unsigned int allowed = IOSQE_FIXED_FILE | IOSQE_IO_LINK | IOSQE_ASYNC |
+		IOSQE_CQE_SKIP_SUCCESS;
 
 	(void)arg;
 	for (unsigned int op = 0; op < OPS; op++) {
