@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+
+
+def fib(n):
+    if n < 2:
+        return n
+    return fib(n - 1) + fib(n - 2)
+
+
+print(fib(int(sys.argv[1])))
