@@ -99,8 +99,16 @@ int broker_grant_address(struct broker *broker, const struct broker_address *add
 int broker_grant_listener(struct broker *broker, const struct broker_address *address,
 	struct report *report, struct broker_grant *ret_grant,
 	char ret_address[DEVICE_ADDRESS_BYTES]);
-/* Makes ready what the broker's own walls would forbid later: a network may be
- * granted while the worker runs. 0, -ENOMEM. */
+/* A listening socket as the address says: for whoever asks to listen himself, and
+ * passes it on. Words in the report. */
+int broker_listen(const char *pattern, struct report *report, int *ret_fd);
+/* A listener by a descriptor that somebody else made: it is looked at whether it
+ * listens, and where. Takes fd, also when it fails. -EINVAL: it is no such thing. */
+int broker_grant_listening(struct broker *broker, int fd, const struct broker_address *address,
+	struct report *report, struct broker_grant *ret_grant);
+/* All that networks need of this machine is had now: keys to them may be granted
+ * when the broker's own walls are up. After the other grants, and after
+ * broker_name_servers(). 0, or -errno with words. */
 int broker_networks(struct broker *broker, struct report *report);
 /* The ring that keeps connections (keep.c), which the walls let it enter; 0: none. */
 int broker_keep_fd(const struct broker *broker);

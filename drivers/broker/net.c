@@ -85,13 +85,6 @@ net_end(struct broker *broker)
 }
 
 int
-broker_networks(struct broker *broker, struct report *report)
-{
-	keep_begin(broker);
-	return net_begin(broker, report);
-}
-
-int
 broker_pin(struct broker *broker, const char *text, struct report *report)
 {
 	const char *equals = strchr(text, '=');
@@ -165,6 +158,29 @@ rule_of(struct broker *broker, const struct broker_address *address, struct repo
 	return 0;
 }
 
+/* Now, not when the first name is asked for: the walls may be up then. */
+static int
+resolver_begin(struct broker *broker, struct report *report)
+{
+	const int error = names_begin(broker->net);
+
+	if (error)
+		report_say(report, UINT64_MAX, "preparing to resolve names: %s", strerror(-error));
+	return error;
+}
+
+int
+broker_networks(struct broker *broker, struct report *report)
+{
+	int error = net_begin(broker, report);
+
+	if (!error)
+		error = resolver_begin(broker, report);
+	if (!error)
+		keep_begin(broker);
+	return error;
+}
+
 static struct grant
 grant_as(const struct broker_address *address)
 {
@@ -190,12 +206,9 @@ broker_grant_address(struct broker *broker, const struct broker_address *address
 		free(rule);
 		return -EINVAL;
 	}
-	/* Now, not when the first name is asked for: the walls may be up then. */
 	if (rule_needs_names(rule)) {
-		error = names_begin(broker->net);
+		error = resolver_begin(broker, report);
 		if (error) {
-			report_say(report, UINT64_MAX, "preparing to resolve names: %s",
-				strerror(-error));
 			free(rule);
 			return error;
 		}
@@ -245,30 +258,63 @@ listen_at(const struct rule *rule, char ret_text[DEVICE_ADDRESS_BYTES])
 	return fd;
 }
 
-int
-broker_grant_listener(struct broker *broker, const struct broker_address *address,
-	struct report *report, struct broker_grant *ret_grant, char ret_address[DEVICE_ADDRESS_BYTES])
+static int
+listen_said(const struct rule *rule, const char *pattern, struct report *report,
+	char ret_text[DEVICE_ADDRESS_BYTES])
 {
-	char text[DEVICE_ADDRESS_BYTES] = "";
-	const struct grant as = grant_as(address);
-	struct grant before;
-	struct rule *rule;
-	int index, number, fd, error = rule_of(broker, address, report, &rule);
+	const int fd = listen_at(rule, ret_text);
 
-	if (error)
-		return error;
-	fd = rule->kind == RULE_LISTEN ? listen_at(rule, text) : -EINVAL;
-	if (fd < 0) {
-		report_say(report, UINT64_MAX, "listening at %s: %s", address->pattern,
+	if (fd < 0)
+		report_say(report, UINT64_MAX, "listening at %s: %s", pattern,
 			fd == -EADDRINUSE ? "the port is taken; stop who has it, or choose another"
 			: fd == -EACCES   ? "ports below 1024 are for root; choose another"
 			: fd == -EADDRNOTAVAIL
 				? "this machine has no such address; 127.0.0.1, [::1] and * always do"
 				: strerror(-fd));
-		free(rule);
+	return fd;
+}
+
+int
+broker_listen(const char *pattern, struct report *report, int *ret_fd)
+{
+	char text[DEVICE_ADDRESS_BYTES];
+	struct rule rule;
+	int fd = rule_read(RULE_LISTEN, pattern, report, &rule);
+
+	if (!fd)
+		fd = listen_said(&rule, pattern, report, text);
+	if (fd < 0)
 		return fd;
-	}
-	index = grant_begin(broker, &as, report, &before);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Does it listen, for TCP, where the rule says? */
+static bool
+listens_there(int fd, const struct rule *rule)
+{
+	struct sockaddr_storage sock = {0};
+	socklen_t bytes = sizeof sock, one = sizeof(int);
+	struct address address;
+	uint16_t port;
+	int listens = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &one) < 0 || !listens ||
+		getsockname(fd, (struct sockaddr *)&sock, &bytes) < 0 ||
+		!address_of_sock(&sock, &address, &port))
+		return false;
+	return (!rule->port_first || port == rule->port_first) &&
+	       (rule->host == RULE_ANY || address_equal(&address, &rule->address));
+}
+
+/* Takes fd and the rule. */
+static int
+grant_listening(struct broker *broker, int fd, struct rule *rule,
+	const struct broker_address *address, struct report *report, struct broker_grant *ret_grant)
+{
+	const struct grant as = grant_as(address);
+	struct grant before;
+	int number, index = grant_begin(broker, &as, report, &before);
 	if (index < 0) {
 		(void)close(fd);
 		free(rule);
@@ -281,12 +327,52 @@ broker_grant_listener(struct broker *broker, const struct broker_address *addres
 		broker->handles[number].rule = rule;
 	else
 		free(rule);
-	error = grant_end(broker, index, number, &before, report, ret_grant);
+	return grant_end(broker, index, number, &before, report, ret_grant);
+}
+
+int
+broker_grant_listener(struct broker *broker, const struct broker_address *address,
+	struct report *report, struct broker_grant *ret_grant, char ret_address[DEVICE_ADDRESS_BYTES])
+{
+	char text[DEVICE_ADDRESS_BYTES] = "";
+	struct rule *rule;
+	int fd, error = rule_of(broker, address, report, &rule);
+
 	if (error)
 		return error;
-	if (ret_address)
+	fd = rule->kind == RULE_LISTEN ? listen_said(rule, address->pattern, report, text) : -EINVAL;
+	if (fd < 0) {
+		free(rule);
+		return fd;
+	}
+	error = grant_listening(broker, fd, rule, address, report, ret_grant);
+	if (!error && ret_address)
 		memcpy(ret_address, text, sizeof text);
-	return 0;
+	return error;
+}
+
+int
+broker_grant_listening(struct broker *broker, int fd, const struct broker_address *address,
+	struct report *report, struct broker_grant *ret_grant)
+{
+	struct rule *rule = NULL;
+	int error = rule_of(broker, address, report, &rule);
+
+	if (!error && (rule->kind != RULE_LISTEN || !listens_there(fd, rule))) {
+		report_say(report, UINT64_MAX, "the descriptor is no socket that listens at %s",
+			address->pattern);
+		free(rule);
+		error = -EINVAL;
+	}
+	if (!error && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+		error = -errno;
+		free(rule);
+	}
+	if (error) {
+		(void)close(fd);
+		return error;
+	}
+	return grant_listening(broker, fd, rule, address, report, ret_grant);
 }
 
 /* --- operations ------------------------------------------------------------------------ */

@@ -7,6 +7,10 @@
  *   live read PATH       reads from PATH, one piece after the other
  *   live cut PATH        '.' when PATH was opened, 'x' when a read of it then failed
  *   live wait PATH       the same, but it waits by poll() until there is something
+ *   live talk PATH       opens PATH again and again, and says "ping" and hears
+ *   live hang PATH       for each byte it hears: '.', opens PATH, which may wait; 'x' when
+ *                        it failed, else '!'
+ *   live keep PATH       the same, and closes nothing
  *   live kid FILE NAME [GAS]   runs FILE as a domain of its own, of that name */
 #include <errno.h>
 #include <fcntl.h>
@@ -103,6 +107,50 @@ cut_path(const char *path, int by_poll)
 }
 
 static int
+talk_path(const char *path)
+{
+	char seen[64] = "";
+
+	for (;;) {
+		const int fd = open(path, O_RDWR);
+		char text[64];
+		ssize_t n = -1;
+
+		if (fd < 0) {
+			say("open", errno);
+			usleep(300);
+			continue;
+		}
+		say("open", 0);
+		while (write(fd, "ping", 4) == 4 && (n = read(fd, text, sizeof text - 1)) > 0) {
+			text[n] = 0;
+			if (strcmp(text, seen))
+				printf("heard: %s\n", strcpy(seen, text)), fflush(stdout);
+			usleep(300);
+		}
+		say("talk", n ? errno : 0);
+		close(fd);
+	}
+}
+
+static int
+hang_path(const char *path, int keep)
+{
+	char byte;
+
+	while (read(0, &byte, 1) == 1) {
+		int fd;
+
+		(void)!write(1, ".", 1);
+		fd = open(path, O_RDONLY);
+		(void)!write(1, fd < 0 ? "x" : "!", 1);
+		if (fd >= 0 && !keep)
+			close(fd);
+	}
+	return 0;
+}
+
+static int
 run_kid(const char *file, const char *name, unsigned long long gas)
 {
 	struct kh_message m = kh_message();
@@ -142,8 +190,13 @@ main(int argc, char **argv)
 		return read_path(argv[2]);
 	if (argc == 3 && (!strcmp(argv[1], "cut") || !strcmp(argv[1], "wait")))
 		return cut_path(argv[2], argv[1][0] == 'w');
+	if (argc == 3 && !strcmp(argv[1], "talk"))
+		return talk_path(argv[2]);
+	if (argc == 3 && (!strcmp(argv[1], "hang") || !strcmp(argv[1], "keep")))
+		return hang_path(argv[2], argv[1][0] == 'k');
 	if (argc >= 4 && !strcmp(argv[1], "kid"))
 		return run_kid(argv[2], argv[3], argc > 4 ? strtoull(argv[4], NULL, 10) : 1ull << 60);
-	fputs("usage: live poll PATH | read PATH | cut PATH | wait PATH | kid FILE NAME [GAS]\n", stderr);
+	fputs("usage: live poll PATH | read PATH | cut PATH | wait PATH | "
+	      "talk PATH | hang PATH | keep PATH | kid FILE NAME [GAS]\n", stderr);
 	return 64;
 }

@@ -46,8 +46,7 @@ struct live_key {
 };
 
 struct refusal { /* by the broker */
-	char key[64], what[16], path[128];
-	const char *why;
+	char key[64], what[16], path[128], why[160];
 	uint64_t count;
 };
 
@@ -86,7 +85,7 @@ int control_open(struct launch *launch, const char *path);
 int control_begin(struct control *control);
 void control_obeyed(struct control *control, const uint8_t *bytes, size_t count);
 void control_refused(struct control *control, uint32_t grant, enum device_op op, const char *path,
-	size_t path_bytes, enum device_error error);
+	size_t path_bytes, enum device_error error, const char *why);
 /* The worker has ended: who waits is told. NULL is fine. */
 void control_close(struct control *control);
 
@@ -122,5 +121,7 @@ struct live_key *key_add(struct control *control, const char *name, const char *
 void key_cut(struct control *control, struct live_key *key, enum live_state state);
 /* Those whose time is over, cut and ordered; and the timer set for the next. */
 void keys_expire(struct control *control);
+/* The time of a key of the start is over: the broker has cut it. */
+void keys_expired(struct control *control, uint32_t grant);
 const struct live_key *key_of_grant(const struct control *control, uint32_t grant);
 uint64_t monotonic_ns(void);

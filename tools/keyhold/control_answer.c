@@ -293,7 +293,7 @@ static bool
 same(const struct refusal *a, const struct refusal *b)
 {
 	return !strcmp(a->key, b->key) && !strcmp(a->what, b->what) && !strcmp(a->path, b->path) &&
-		a->why == b->why;
+		!strcmp(a->why, b->why);
 }
 
 static const char *
@@ -338,11 +338,14 @@ what_of(enum device_op op)
 
 void
 control_refused(struct control *control, uint32_t grant, enum device_op op, const char *path,
-	size_t path_bytes, enum device_error error)
+	size_t path_bytes, enum device_error error, const char *why)
 {
 	const struct live_key *key = key_of_grant(control, grant);
-	struct refusal refusal = {.why = why_of(error), .count = 1};
+	struct refusal refusal = {.count = 1};
 
+	if (!why)
+		why = why_of(error);
+	say_safe(why, strlen(why), refusal.why, sizeof(refusal.why));
 	(void)snprintf(refusal.key, sizeof(refusal.key), "%s", key ? key->name : "");
 	(void)snprintf(refusal.what, sizeof(refusal.what), "%s", what_of(op));
 	say_safe(path, path_bytes, refusal.path, sizeof(refusal.path));

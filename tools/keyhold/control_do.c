@@ -80,7 +80,8 @@ work_new(struct request *request, enum order_do what, const char *domain, const 
 			return NULL;
 		}
 	work->order = (struct order){.what = what, .domain = work->texts[0], .name = work->texts[1],
-		.spec = work->texts[2], .path = work->texts[3], .uses = UINT64_MAX, .bytes = UINT64_MAX};
+		.spec = work->texts[2], .path = work->texts[3], .uses = UINT64_MAX, .bytes = UINT64_MAX,
+		.rate = UINT64_MAX};
 	return work;
 }
 
@@ -320,12 +321,14 @@ key_of(struct request *request, struct launch_key *key, struct report *report)
 		return good && refuse(request, "fault", NULL, "no memory", NULL);
 	if (!good)
 		return false;
-	if (key->role != ROLE_MOUNT)
+	if (key->role != ROLE_MOUNT && key->role != ROLE_NET)
 		return refuse(request, "bad-spec", key->text, "it has no name in the guest: it is given at the "
 			"start", "keyhold run --key SPEC");
-	if (spec.kind != KEYSPEC_DIR && spec.kind != KEYSPEC_FILE)
-		return hostkey_open(key, report) ? refuse(request, "bad-spec", key->text, report->text, NULL)
-		                                 : true;
+	if (key->role == ROLE_NET && spec.kind != KEYSPEC_LISTEN && request->fd >= 0)
+		return refuse(request, "bad-spec", key->text, "no descriptor is taken for it: each connection "
+			"is made when the program asks", NULL);
+	if (key->role == ROLE_NET && request->fd < 0)
+		return true;
 	if (request->fd < 0)
 		return refuse(request, "no-descriptor", key->text, "whoever asks opens it, and sends the "
 			"descriptor with the request", "keyhold grant does");
@@ -340,7 +343,8 @@ grant_key(struct request *request, struct launch_key *key, struct report *report
 {
 	struct control *control = request->control;
 	const struct live_key *before = key_named(control, key->name);
-	const uint32_t how = control->launch->clock_real ? HOSTKEY_TIMES : 0;
+	const uint32_t how = (control->launch->clock_real ? HOSTKEY_TIMES : 0) |
+		(options_has(control->launch->options, OPTION_ALLOW_PRIVATE) ? HOSTKEY_PRIVATE : 0);
 	struct start_root root;
 	struct work *work;
 
@@ -365,6 +369,7 @@ grant_key(struct request *request, struct launch_key *key, struct report *report
 	work->order.seed = root.root.seed;
 	work->order.uses = key->spec.uses;
 	work->order.bytes = key->spec.bytes;
+	work->order.rate = key->spec.rate;
 	return work_add(request, work);
 }
 

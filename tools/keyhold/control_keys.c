@@ -163,3 +163,15 @@ keys_expire(struct control *control)
 	timer_set(control, next); /* 0: off */
 	control_next(control);
 }
+
+void
+keys_expired(struct control *control, uint32_t grant)
+{
+	for (struct live_key *key = control->keys; key; key = key->next) {
+		if (key->grant != grant || key->state != LIVE)
+			continue;
+		key->state = LIVE_EXPIRED;
+		order_cut(control, key);
+	}
+	control_next(control);
+}

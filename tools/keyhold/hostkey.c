@@ -138,7 +138,15 @@ int
 hostkey_adopt(struct launch_key *key, int fd, struct report *report)
 {
 	key->fd = fd;
-	return look(key, report);
+	return key->role == ROLE_NET ? 0 : look(key, report); /* a listener: the broker looks */
+}
+
+int
+hostkey_send(struct launch_key *key, struct report *report)
+{
+	if (key->spec.kind == KEYSPEC_LISTEN)
+		return broker_listen(key->spec.value, report, &key->fd);
+	return key->role == ROLE_MOUNT ? hostkey_open(key, report) : 0;
 }
 
 /* --- grants ------------------------------------------------------------------------ */
@@ -216,7 +224,7 @@ guest_flags(const struct launch_key *key, uint32_t how)
 }
 
 static int
-grant_network(struct broker *broker, const struct launch_key *key, uint32_t how,
+grant_network(struct broker *broker, struct launch_key *key, uint32_t how,
 	struct report *report, struct broker_grant *ret_grant)
 {
 	static const enum broker_net kinds[KEYSPEC_COUNT] = {[KEYSPEC_TCP] = BROKER_TCP,
@@ -229,6 +237,12 @@ grant_network(struct broker *broker, const struct launch_key *key, uint32_t how,
 		.allow_private = how & HOSTKEY_PRIVATE,
 	};
 
+	if (key->fd >= 0) { /* adopted */
+		const int fd = key->fd;
+
+		key->fd = -1;
+		return broker_grant_listening(broker, fd, &address, report, ret_grant);
+	}
 	if (key->spec.kind == KEYSPEC_LISTEN)
 		return broker_grant_listener(broker, &address, report, ret_grant, NULL);
 	return broker_grant_address(broker, &address, report, ret_grant);

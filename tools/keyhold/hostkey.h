@@ -30,6 +30,9 @@ int hostkey_init(struct launch_key *key, struct keyspec *spec);
 int hostkey_open(struct launch_key *key, struct report *report);
 /* The same by a descriptor that somebody opened for it and passed on. Takes fd. */
 int hostkey_adopt(struct launch_key *key, int fd, struct report *report);
+/* What whoever asks for it passes on: a directory or file opened, a socket that
+ * listens. Other addresses have no descriptor. */
+int hostkey_send(struct launch_key *key, struct report *report);
 
 enum hostkey_how {
 	HOSTKEY_TTY = 1 << 0,   /* standard streams: --tty, --live */

@@ -534,8 +534,13 @@ static void
 on_refused(void *user, uint32_t grant, enum device_op op, const char *path, size_t path_bytes,
 	enum device_error error, const char *why)
 {
-	(void)why; /* control words it from the error */
-	control_refused(((struct launch *)user)->control, grant, op, path, path_bytes, error);
+	control_refused(((struct launch *)user)->control, grant, op, path, path_bytes, error, why);
+}
+
+static void
+on_expired(void *user, uint32_t grant)
+{
+	keys_expired(((struct launch *)user)->control, grant);
 }
 
 static void
@@ -577,7 +582,8 @@ serve(struct launch *launch)
 {
 	const struct broker_hooks hooks = {.user = launch, .log = on_log,
 		.obeyed = launch->control ? on_obeyed : NULL,
-		.refused = launch->control ? on_refused : NULL};
+		.refused = launch->control ? on_refused : NULL,
+		.expired = launch->control ? on_expired : NULL};
 
 	for (;;) {
 		const int r = broker_serve(launch->broker, &hooks, &launch->outcome);
@@ -665,11 +671,11 @@ begin(struct launch *launch)
 
 	if (!r)
 		r = make_broker(launch);
-	if (!r && launch->control && broker_networks(launch->broker, &launch->report))
-		r = fault("", &launch->report);
 	if (r)
 		return r;
 	r = keys_grant(launch);
+	if (!r && launch->control && broker_networks(launch->broker, &launch->report))
+		return fault("", &launch->report);
 	if (!r)
 		r = taping_begin(launch);
 	if (!r)

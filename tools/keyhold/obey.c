@@ -92,7 +92,7 @@ do_grant(struct worker *worker, const struct order *order, struct domain *domain
 		.rights = order->rights, .flags = order->key_flags, .handle = order->handle,
 		.number = order->number, .seed = order->seed};
 	const struct grant_limits limits = {
-		.uses = order->uses, .bytes = order->bytes, .gas = UINT64_MAX, .rate = UINT64_MAX};
+		.uses = order->uses, .bytes = order->bytes, .gas = UINT64_MAX, .rate = order->rate};
 	struct report *report = &obeying.report;
 	struct key key;
 	int r = !order->name || !order->path ? -EINVAL : 0;

@@ -52,6 +52,8 @@ order_write(const struct order *order, struct sink *sink)
 	sink_u64(sink, order->gas);
 	sink_u64(sink, order->mem);
 	sink_u64(sink, order->stream_bytes);
+	if (order->what == DO_GRANT)
+		sink_u64(sink, order->rate);
 }
 
 int
@@ -76,6 +78,9 @@ order_read(struct bytes_in *in, struct order *ret_order)
 	order.gas = bytes_u64(in);
 	order.mem = bytes_u64(in);
 	order.stream_bytes = bytes_u64(in);
+	order.rate = UINT64_MAX; /* journals of before have none */
+	if (order.what == DO_GRANT && bytes_left(in))
+		order.rate = bytes_u64(in);
 	if (in->bad || order.what >= DO_COUNT)
 		return -EINVAL;
 	*ret_order = order;

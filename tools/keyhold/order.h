@@ -51,6 +51,7 @@ struct order {
 	uint64_t seed, uses, bytes; /* UINT64_MAX: no limit */
 	uint64_t gas, mem;
 	uint64_t stream_bytes;      /* restore: of the image, from `handle` */
+	uint64_t rate;              /* grant; UINT64_MAX: no limit */
 };
 
 void order_write(const struct order *order, struct sink *sink);

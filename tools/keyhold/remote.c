@@ -217,8 +217,8 @@ fill_grant(const struct options *options, json_t *request, int *ret_fd)
 		}
 	}
 	r = hostkey_init(&key, &spec) ? -ENOMEM : 0;
-	if (!r && (key.spec.kind == KEYSPEC_DIR || key.spec.kind == KEYSPEC_FILE))
-		r = hostkey_open(&key, &report);
+	if (!r)
+		r = hostkey_send(&key, &report);
 	if (r)
 		say_error("%.*s", (int)strcspn(report.text, "\n"), report.text);
 	*ret_fd = key.fd;
