@@ -45,7 +45,7 @@ err() { cat "$WORK/err"; }
 
 # field FILE EXPRESSION: of a report, as python sees it ("r" is the object)
 field() {
-	python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"
+	python3 -IS -c 'import json,sys; r=json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"
 }
 
 done_testing() {
