@@ -153,7 +153,7 @@ Test(broker_walls, stand_on_this_host)
 	for (unsigned i = 0; i < BROKER_WALL_COUNT; i++)
 		if (i == BROKER_WALL_landlock)
 			cr_expect_eq(state.up[i], state.landlock_abi >= 2);
-		else if (i == BROKER_WALL_seccomp && WALLS_SANITIZED)
+		else if ((i == BROKER_WALL_seccomp || i == BROKER_WALL_not_dumpable) && WALLS_SANITIZED)
 			cr_expect_not(state.up[i], "sanitizers do as they like");
 		else
 			cr_expect(state.up[i], "%s", broker_wall_name((enum broker_wall)i));
