@@ -12,7 +12,8 @@
  * store is bytes, or, in a fork, which never leaves the process, the store itself.
  *
  * IMAGE1   write(read(write(x))) == write(x).
- * IMAGE2   what a restored domain holds of its bank is what the image says. */
+ * IMAGE2   what a restored domain holds of its bank is what the image says, but for
+ *          what was opened again: each holder pays for its own. */
 #pragma once
 
 #include "kernel/gate.h"
@@ -128,6 +129,7 @@ struct image {
 	uint32_t *grants_of;    /* ... and the object that each is of; IMAGE_NOWHERE: it has it */
 	uint32_t grants_made;
 	uint32_t holes;         /* keys that nobody here could bind */
+	uint64_t opened;        /* bytes that holders paid for what was opened again for them */
 	struct store_reader reader;
 };
 

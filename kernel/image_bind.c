@@ -19,6 +19,7 @@ get_said(struct image *image, struct domain *domain, const struct kind *kind, st
 {
 	uint32_t bytes;
 	const uint8_t *said = bytes_text(&image->in, &bytes);
+	const uint64_t own = domain->bank.own;
 	struct bytes_in in;
 
 	if (!said)
@@ -36,6 +37,7 @@ get_said(struct image *image, struct domain *domain, const struct kind *kind, st
 		*ret_key = (struct key){0};
 		image->holes++;
 	}
+	image->opened += domain->bank.own - own;
 	return 0;
 }
 

@@ -458,7 +458,8 @@ read_domain(struct image *image)
 
 /* --- the whole ----------------------------------------------------------------------------- */
 
-/* IMAGE2. What was opened under a key that is a hole here is not held here. */
+/* IMAGE2. What was opened under a key that is a hole here is not held here. A file that
+ * one domain opened and handed to another is opened for each of them now. */
 static int
 check_banks(struct image *image)
 {
@@ -466,7 +467,8 @@ check_banks(struct image *image)
 		const struct image_owner *owner = &image->at[i];
 		struct bank *bank = &owner->domain->bank;
 
-		if (bank->own > owner->own || (bank->own < owner->own && !image->holes)) {
+		if (bank->own > owner->own ? bank->own - owner->own > image->opened
+				: owner->own - bank->own > image->opened && !image->holes) {
 			report_say(image->report, UINT64_MAX,
 				"image: a domain that says it holds %llu bytes and holds %llu",
 				(unsigned long long)owner->own, (unsigned long long)bank->own);
