@@ -139,6 +139,24 @@ give(struct checker *c, const struct node *node, struct type *type)
 	return index;
 }
 
+/* The first value of a variable of a domain. */
+static void
+give_domain(struct checker *c, const struct node *node, struct type *type)
+{
+	struct domain_block *block = c->in->def->block;
+
+	if (!block->variables)
+		block->variables = arena_take(c->arena, DOMAIN_VARIABLES_MAX * sizeof *block->variables);
+	if (block->variables_count == DOMAIN_VARIABLES_MAX) {
+		source_complain(c->sources, node->at, "put some of them into a record",
+			"a domain has at most %d variables", DOMAIN_VARIABLES_MAX);
+		return;
+	}
+	block->variables[block->variables_count] = (struct variable){.name = node->name, .type = type};
+	*check_fact(c, node) = (struct fact){.use = USE_GLOBAL, .index = block->variables_count++,
+		.type = type};
+}
+
 /* --- assignments --------------------------------------------------------------------------- */
 
 static void assign_field(struct checker *c, struct node *target);
@@ -154,6 +172,14 @@ target_type(struct checker *c, struct node *target)
 	switch (target->kind) {
 	case N_NAME:
 		variable = check_variable(c, target->name, &index);
+		if (!variable) {
+			variable = check_global(c, target->name, &index);
+			if (variable) {
+				*check_fact(c, target) = (struct fact){.use = USE_GLOBAL, .index = index,
+					.type = variable->type};
+				return variable->type;
+			}
+		}
 		*check_fact(c, target) = (struct fact){.use = USE_VARIABLE, .index = index};
 		check_fact(c, target)->type = variable ? variable->type : &type_int;
 		return variable ? variable->type : NULL;
@@ -212,9 +238,14 @@ check_assign_one(struct checker *c, struct node *target, struct node *value, str
 	else if (want && !type_unify(want, type))
 		source_complain(c->sources, target->at, NULL, "this holds %s, and gets %s",
 			type_words(c->arena, want), type_words(c->arena, type));
-	if (target->kind == N_NAME) {
-		const uint32_t index = give(c, target, type);
+	if (target->kind == N_NAME && check_fact(c, target)->use != USE_GLOBAL) {
+		uint32_t index;
 
+		if (c->in->def->begins) {
+			give_domain(c, target, written ? written : type_plain(type));
+			return;
+		}
+		index = give(c, target, type);
 		if (written)
 			c->in->variables[index].type = written;
 		check_fact(c, target)->index = index;
@@ -689,27 +720,44 @@ check_helpers(struct checker *c, place at)
 	for (size_t i = 0; i < sizeof helpers / sizeof *helpers; i++) {
 		uint32_t count = 0;
 
+		if (!strncmp(helpers[i].name, "serve", 5) && !c->program->domains)
+			continue;
 		for (const char *t = helpers[i].takes; *t; t++)
 			types[count++] = *t == 'A' ? &type_addr : &type_int;
 		c->helpers[i] = check_prelude(c, helpers[i].name, types, count, at);
 	}
 }
 
+static bool
+is_constant(const struct node *s)
+{
+	const struct node *value = s->kind == N_ASSIGN ? s->a : NULL;
+
+	if (!value || s->list->kind != N_NAME || s->list->next)
+		return false;
+	if (value->kind == N_UNARY)
+		value = value->a;
+	return value->kind == N_INT || value->kind == N_FLOAT || value->kind == N_TEXT ||
+	       value->kind == N_BYTES || value->kind == N_TRUE || value->kind == N_FALSE;
+}
+
 bool
 check_only_names(const struct unit *unit)
 {
-	for (const struct node *s = unit->top->body; s; s = s->next) {
-		const struct node *value = s->kind == N_ASSIGN ? s->a : NULL;
-
-		if (!value || s->list->kind != N_NAME || s->list->next)
+	for (const struct node *s = unit->top->body; s; s = s->next)
+		if (!is_constant(s))
 			return false;
-		if (value->kind == N_UNARY)
-			value = value->a;
-		if (value->kind != N_INT && value->kind != N_FLOAT && value->kind != N_TEXT &&
-			value->kind != N_BYTES && value->kind != N_TRUE && value->kind != N_FALSE)
-			return false;
-	}
 	return true;
+}
+
+/* Beside domains the program has constants only. */
+static void
+check_top_of_domains(struct checker *c)
+{
+	for (const struct node *s = c->program->top->body; s; s = s->next)
+		if (!is_constant(s))
+			source_complain(c->sources, s->at, "put it into that main",
+				"this never runs: `main` of domain main does");
 }
 
 bool
@@ -722,24 +770,32 @@ check(struct checker *c)
 		check_records(c, u);
 	for (struct unit *u = c->units; u; u = u->next)
 		check_fields(c, u);
+	check_domains(c);
 	for (struct unit *u = c->units; u; u = u->next)
 		for (struct def *d = u->defs; d && !u->library; d = d->next)
 			check_def(c, d);
-	main = def_in(c->program, c->program->has_domains ? "main" : NULL, "main");
-	if (c->program->top->body && !(main && check_only_names(c->program))) {
-		main = c->program->top;
+	main = def_in(c->program, "main", "main");
+	if (main) {
+		check_top_of_domains(c);
 	} else {
+		main = def_in(c->program, NULL, "main");
+		if (c->program->top->body && !(main && check_only_names(c->program)))
+			main = c->program->top;
 		if (!main)
 			source_complain(c->sources, c->program->file->base, "write statements, or def main():",
 				"there is nothing to run");
-		else if (main->params_count)
-			source_complain(c->sources, main->at, "$arg(n) has what the command line gave",
-				"main takes no arguments");
 	}
+	if (main && main->params_count)
+		source_complain(c->sources, main->at, "$arg(n) has what the command line gave",
+			"main takes no arguments");
 	if (main)
 		c->main = check_instance(c, main, NULL, 0, main->at);
 	check_helpers(c, main ? main->at : 0);
 	check_rest(c);
+	check_circles(c);
+	for (struct domain_block *b = c->program->domains; b; b = b->next)
+		for (uint32_t k = 0; k < b->variables_count; k++)
+			type_settle(b->variables[k].type);
 	for (struct instance *i = c->instances; i; i = i->next) {
 		for (uint32_t k = 0; k < i->variables_count; k++)
 			type_settle(i->variables[k].type);

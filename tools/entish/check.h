@@ -10,6 +10,7 @@
  *               check_expr.c   expressions
  *               check_call.c   calls, instances, intrinsics
  *               check.c        statements, definitions, files
+ *               check_domain.c blocks that are domains, calls between them
  *
  * Never  writes into the tree. Hostile sources: at most CHECK_INSTANCES_MAX, nested
  *        CHECK_DEPTH_MAX deep. */
@@ -23,6 +24,8 @@ enum {
 	CHECK_NESTED_MAX = 1200, /* nodes below one another */
 	VARIABLES_MAX = 1000,
 	ARGUMENTS_MAX = 32,
+	DOMAINS_MAX = 14, /* prelude.et has slots for so many */
+	DOMAIN_VARIABLES_MAX = 100,
 };
 
 enum coerce {
@@ -47,6 +50,7 @@ enum use { /* what a name or a call turned out to be; 0: what the node says */
 	USE_KNOWN,    /* a condition known now: index 0 or 1 */
 	USE_RANGE,    /* for x in range(...) */
 	USE_DOMAIN,   /* a call of another domain's function: instance */
+	USE_GLOBAL,   /* a variable of the domain: index */
 };
 
 struct fact {
@@ -63,6 +67,12 @@ struct variable {
 	const char *name;
 	struct type *type;
 	bool param, assigned; /* assigned: after its first value, too */
+	uint32_t at;          /* of a domain's variable: its address (code_module.c) */
+};
+
+struct edge {
+	struct instance *to;
+	struct edge *next;
 };
 
 struct instance {
@@ -76,6 +86,9 @@ struct instance {
 	bool open;                       /* being checked */
 	bool done;
 	uint32_t entry; /* 1 + its place among the entries of sandboxes; 0: is none */
+	uint32_t served; /* the same, for calls from other domains */
+	struct edge *edges; /* what it calls here, in this domain */
+	uint32_t crossings; /* the domains it calls, a bit each */
 	bool skip;      /* never called, and of unknown types: not compiled */
 	struct instance *next, *of_def;
 };
@@ -86,6 +99,9 @@ struct instance {
 	HELPER(finish, "")         /* behind it */                                                 \
 	HELPER(prepare, "")        /* before a function in a sandbox */                            \
 	HELPER(pack_result, "")    /* behind it, asked for by the caller */                        \
+	HELPER(serve_begin, "")    /* a domain that others call: before its variables */           \
+	HELPER(serve, "")          /* and behind them, for ever */                                 \
+	HELPER(serve_outcome, "A") /* where the value is of an outcome that is to be answered */   \
 	HELPER(frames_full, "")    /* no room for references of one more frame */                  \
 	HELPER(words_full, "")     /* more words used than allowed */                              \
 	HELPER(unwrap, "A")        /* where the value of an outcome is; a stop: a trap */          \
@@ -109,6 +125,7 @@ struct checker {
 	struct instance *instances, **instances_last;
 	uint32_t instances_count, entries_count;
 	struct instance *entries[256];
+	bool entries_served[256]; /* for calls from other domains */
 	struct instance *main, *helpers[HELP_COUNT];
 	struct instance *space, *vector; /* print_part of a text; a text as `vector` */
 
@@ -116,6 +133,8 @@ struct checker {
 	struct instance *in;
 	uint8_t *sure; /* which variables have a value here */
 	uint32_t nested, depth, loops;
+	bool beginning; /* a domain's variables are given their first values */
+	bool apart;     /* what is called next runs in another domain */
 };
 
 /* Checks everything; complaints are in the sources. False: something is wrong. */
@@ -135,7 +154,7 @@ void check_want(struct checker *c, struct node *node, struct type *want, const c
 void check_fit(struct checker *c, struct node *node, struct type *want, const char *what);
 struct type *check_call(struct checker *c, struct node *node);
 struct type *check_sandbox(struct checker *c, struct node *node);
-uint32_t check_entry(struct checker *c, struct instance *i, place at);
+uint32_t check_entry(struct checker *c, struct instance *i, bool served, place at);
 struct type *check_dollar(struct checker *c, struct node *node);
 /* An instance for these types; complains at `at`. */
 struct instance *check_instance(struct checker *c, struct def *def, struct type **types,
@@ -146,7 +165,16 @@ struct instance *check_prelude(struct checker *c, const char *name, struct type 
 void check_body(struct checker *c, struct instance *instance);
 struct type *check_written(struct checker *c, const struct unit *unit, struct node *type);
 bool check_has_break(const struct node *first);
+struct type *check_crossing(struct checker *c, struct node *node, struct def *def, struct type **types,
+	uint32_t count);
+/* What is copied between domains: data, no keys. */
+bool check_is_data(struct type *type, uint32_t depth);
 struct def *check_find_def(struct checker *c, const struct unit *from, const char *domain,
 	const char *name);
 struct record *check_find_record(struct checker *c, const struct unit *from, const char *name);
+/* Of the domain of the function that is being checked. */
+struct variable *check_global(struct checker *c, const char *name, uint32_t *ret_index);
+void check_domains(struct checker *c);
+/* After all else: who calls whom; a circle is a complaint. */
+void check_circles(struct checker *c);
 struct variable *check_variable(struct checker *c, const char *name, uint32_t *ret_index);

@@ -83,14 +83,30 @@ blame_call(struct checker *c, struct def *def, struct type **params, place at, u
 	source_complain(c->sources, at, NULL, "`%s` does not go with %s", name, text);
 }
 
+/* For the question which domains call which (check_domain.c). */
+static void
+note_call(struct checker *c, struct instance *to)
+{
+	struct edge *edge;
+
+	if (!c->in || !c->program->domains || (to->def->unit->library && !to->def->params_count) ||
+		(c->in->edges && c->in->edges->to == to))
+		return;
+	edge = arena_take(c->arena, sizeof *edge);
+	*edge = (struct edge){to, c->in->edges};
+	c->in->edges = edge;
+}
+
 struct instance *
 check_instance(struct checker *c, struct def *def, struct type **types, uint32_t count, place at)
 {
 	const uint32_t complaints = c->sources->complaints_count;
 	struct type **params = arena_take(c->arena, (count + 1) * sizeof *params);
 	struct instance *i;
+	const bool apart = c->apart;
 	uint32_t n = 0;
 
+	c->apart = false;
 	if (count != def->params_count) {
 		source_complain(c->sources, at, NULL, "%s takes %u argument%s, and here %s %u", def->name,
 			def->params_count, def->params_count == 1 ? "" : "s", count == 1 ? "is" : "are", count);
@@ -98,15 +114,25 @@ check_instance(struct checker *c, struct def *def, struct type **types, uint32_t
 	}
 	for (struct node *p = def->params; p; p = p->next, n++)
 		params[n] = written_or(c, def, p, types[n]);
+	if (c->beginning && def->domain && !def->begins) {
+		source_complain(c->sources, at, NULL,
+			"a domain's variables have their first values before its functions run");
+		return NULL;
+	}
 	i = find(def, params);
-	if (i)
+	if (i) {
+		if (!apart)
+			note_call(c, i);
 		return i;
+	}
 	if (c->instances_count >= CHECK_INSTANCES_MAX || c->depth >= CHECK_DEPTH_MAX) {
 		source_complain(c->sources, at, "write the types of its parameters: def f(list<int> l):",
 			"the types of %s are not found: it is called with ever new ones", def->name);
 		return NULL;
 	}
 	i = make(c, def, params);
+	if (!apart)
+		note_call(c, i);
 	check_body(c, i);
 	if (def->unit == c->prelude && c->in && c->in->def->unit != c->prelude &&
 		c->sources->complaints_count > complaints)
@@ -210,7 +236,7 @@ callee(struct checker *c, struct node *node, bool *ret_method, bool *ret_domain)
 			if (!def)
 				source_complain(c->sources, node->at, NULL, "domain %s has no function `%.60s`",
 					node->a->name, node->name);
-			*ret_domain = true;
+			*ret_domain = !c->in->def->domain || strcmp(c->in->def->domain, node->a->name);
 			return def;
 		}
 	}
@@ -316,9 +342,8 @@ check_call(struct checker *c, struct node *node)
 	if (!def)
 		return type_var(c->arena);
 	if (domain)
-		source_complain(c->sources, node->at, "call it by f<gas, words>(x), or put it outside",
-			"calls between domains are not built yet");
-	fact->use = domain ? USE_DOMAIN : USE_CALL;
+		return check_crossing(c, node, def, types, count);
+	fact->use = USE_CALL;
 	fact->instance = check_instance(c, def, types, count, node->at);
 	if (def->unit == c->prelude && !strcmp(def->name, "error"))
 		return type_outcome(c->arena, type_var(c->arena));
@@ -327,30 +352,33 @@ check_call(struct checker *c, struct node *node)
 
 /* --- sandboxes ------------------------------------------------------------------------ */
 
-/* What is copied between domains: data, no keys. */
-static bool
-is_data(struct type *type, uint32_t depth)
+/* A function of a domain stays there: its variables do. */
+bool
+check_is_data(struct type *type, uint32_t depth)
 {
 	type = type_of(type);
-	if (type->kind == TYPE_KEY)
+	if (type->kind == TYPE_KEY || (type->kind == TYPE_FN && type->def->domain))
 		return false;
 	for (uint32_t i = 0; i < type->count && depth < TYPE_DEPTH_MAX; i++)
-		if (!is_data(type->args[i], depth + 1))
+		if (!check_is_data(type->args[i], depth + 1))
 			return false;
 	return type->kind != TYPE_OUTCOME;
 }
 
 uint32_t
-check_entry(struct checker *c, struct instance *i, place at)
+check_entry(struct checker *c, struct instance *i, bool served, place at)
 {
-	if (i->entry)
-		return i->entry;
+	uint32_t *number = served ? &i->served : &i->entry;
+
+	if (*number)
+		return *number;
 	if (c->entries_count == sizeof c->entries / sizeof *c->entries) {
-		source_complain(c->sources, at, NULL, "too many functions are called in sandboxes");
+		source_complain(c->sources, at, NULL, "too many functions are called in sandboxes and domains");
 		return 0;
 	}
+	c->entries_served[c->entries_count] = served;
 	c->entries[c->entries_count++] = i;
-	return i->entry = c->entries_count;
+	return *number = c->entries_count;
 }
 
 struct type *
@@ -385,18 +413,19 @@ check_sandbox(struct checker *c, struct node *node)
 	if (!def || method || domain)
 		return type_var(c->arena);
 	fact->use = USE_CALL;
+	c->apart = true;
 	fact->instance = check_instance(c, def, types, count, node->at);
 	if (!fact->instance)
 		return type_var(c->arena);
-	(void)check_entry(c, fact->instance, node->at);
+	(void)check_entry(c, fact->instance, false, node->at);
 	result = fact->instance->result;
 	if (type_of(result)->kind == TYPE_NONE) /* what falls off the end gives zeros */
 		result = &type_int;
 	for (uint32_t i = 0; i < count; i++)
-		if (!is_data(types[i], 0))
+		if (!check_is_data(types[i], 0))
 			source_complain(c->sources, node->at, "keys are given behind the words: f<g, w, key>(x)",
 				"data goes into a sandbox, and %s is none", type_words(c->arena, types[i]));
-	if (!is_data(result, 0) || fact->instance->outcome)
+	if (!check_is_data(result, 0) || fact->instance->outcome)
 		source_complain(c->sources, node->at, NULL, "data comes out of a sandbox, and %s is none",
 			type_words(c->arena, result_of(c, fact->instance)));
 	{
@@ -480,9 +509,11 @@ check_made(struct checker *c, struct node *node, const char *name)
 	} tests[] = {{"isu", TYPE_U}, {"isfloat", TYPE_FLOAT}, {"isbool", TYPE_BOOL}, {"istext", TYPE_TEXT},
 		{"isbytes", TYPE_BYTES}, {"islist", TYPE_LIST}, {"ismap", TYPE_MAP}, {"istuple", TYPE_TUPLE},
 		{"isrecord", TYPE_RECORD}, {"isoutcome", TYPE_OUTCOME}, {"isfn", TYPE_FN}, {"iskey", TYPE_KEY}};
-	struct type *first = type_of(check_fact(c, node->list)->type);
-	struct node *second = node->list->next;
+	struct type *first = node->list ? type_of(check_fact(c, node->list)->type) : NULL;
+	struct node *second = node->list ? node->list->next : NULL;
 
+	if (!strcmp(name, "domains"))
+		return &type_text;
 	if (!strcmp(name, "as") || !strcmp(name, "outcome"))
 		return first;
 	if (!strcmp(name, "get"))
@@ -506,7 +537,7 @@ check_made(struct checker *c, struct node *node, const char *name)
 		else
 			source_complain(c->sources, node->at, "$funcname(f)", "this is no function");
 		if (fact->instance)
-			(void)check_entry(c, fact->instance, node->at);
+			(void)check_entry(c, fact->instance, false, node->at);
 		return &type_addr;
 	}
 	if (!strcmp(name, "addr") || !strcmp(name, "refs") || !strcmp(name, "ovalue"))

@@ -160,6 +160,11 @@ check_name(struct checker *c, struct node *node)
 		fact->use = USE_VARIABLE;
 		return variable->type;
 	}
+	variable = check_global(c, node->name, &fact->index);
+	if (variable) {
+		fact->use = USE_GLOBAL;
+		return variable->type;
+	}
 	fact->value = constant(c, node->name);
 	if (fact->value && !c->in->def->top) {
 		fact->use = USE_CONSTANT;

@@ -38,7 +38,7 @@ enum { /* the memory of a program; prelude.et has the same numbers      ORDER CE
 	KEYS_MAX = 8,
 };
 
-enum { CODE_IMPORTS = 5, CODE_START = CODE_IMPORTS, CODE_FIRST };
+enum { CODE_IMPORTS = 7, CODE_START = CODE_IMPORTS, CODE_FIRST };
 
 struct label {
 	uint32_t depth;
@@ -65,6 +65,8 @@ struct coder { /* of one module */
 	place at; /* of the node whose code this is */
 	struct costs *costs; /* NULL: nobody asks */
 	bool counts;
+	uint32_t stack; /* where the shadow stack is empty: above the domains' variables */
+	const char *domains; /* what $domains() is */
 };
 
 /* The module, `core`; and with a copy of itself inside, for those that make
@@ -79,6 +81,9 @@ uint32_t code_index(const struct coder *c, const struct instance *instance);
 uint32_t code_static(struct coder *c, const char *text, uint64_t bytes); /* its address */
 void code_function(struct coder *c, struct instance *instance);
 
+/* What is on the stack, into a variable; of the function, or of its domain. */
+void code_set_name(struct coder *c, const struct node *node);
+void code_get_name(struct coder *c, const struct node *node);
 uint32_t code_temp(struct coder *c, enum wasm_type type);
 void code_temp_free(struct coder *c, uint32_t local, enum wasm_type type);
 void op(struct coder *c, unsigned code);

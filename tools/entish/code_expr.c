@@ -72,8 +72,9 @@ is_new(struct coder *c, const struct node *node)
 		type = type_of(type)->args[0];
 	if (fact->coerce == COERCE_WRAP || fact->coerce == COERCE_VECTOR)
 		return true;
-	return type_is_ref(type) && (fact->coerce || (node->kind != N_NAME && node->kind != N_TEXT &&
-							node->kind != N_BYTES));
+	/* A domain's variable may get another value while this one is still used. */
+	return type_is_ref(type) && (fact->coerce || fact->use == USE_GLOBAL ||
+		(node->kind != N_NAME && node->kind != N_TEXT && node->kind != N_BYTES));
 }
 
 void
@@ -487,12 +488,18 @@ code_frames(struct coder *c, const struct instance *callee, bool behind)
 	code_temp_free(c, temp, WASM_I64);
 }
 
+static void crossing(struct coder *c, struct node *node);
+
 static void
 call(struct coder *c, struct node *node)
 {
 	const struct fact *fact = code_fact(c, node);
 	const struct instance *callee = fact->instance;
 
+	if (fact->use == USE_DOMAIN) {
+		crossing(c, node);
+		return;
+	}
 	if (fact->use == USE_PRINT) {
 		for (struct node *e = node->list; e; e = e->next) {
 			if (e != node->list) {
@@ -588,6 +595,37 @@ sandbox(struct coder *c, struct node *node)
 	op_call(c, fact->second);
 }
 
+/* NAME.f(x): the arguments into cells, as above; prelude.et sends them. */
+static void
+crossing(struct coder *c, struct node *node)
+{
+	const struct fact *fact = code_fact(c, node);
+	const struct instance *callee = fact->instance;
+	uint32_t locals[ARGUMENTS_MAX], count = 0, refs = 0;
+	const char *name;
+
+	for (struct node *e = node->list; e; e = e->next, count++) {
+		code_arg(c, e);
+		refs |= code_refs(callee->params[count]) << count;
+		locals[count] = code_temp(c, type_wasm(callee->params[count]));
+		op_u(c, 0x21, locals[count]);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		cell_number(c, CELL_ARGS + 8 * i, 0);
+		cell(c, CELL_ARGS + 8 * i, locals[i], callee->params[i]);
+		code_temp_free(c, locals[i], type_wasm(callee->params[i]));
+	}
+	cell_number(c, CELL_ROLE, callee->served);
+	cell_number(c, CELL_REFS, refs);
+	cell_number(c, CELL_COUNT, count);
+	cell_number(c, CELL_KEYS, 0);
+	name = arena_format(c->arena, "%.60s.%.60s", callee->def->domain, callee->def->name);
+	op_i32(c, code_static(c, name, strlen(name)));
+	op_i64(c, callee->def->block->number);
+	op_i32(c, 0);
+	op_call(c, fact->second);
+}
+
 /* --- intrinsics ---------------------------------------------------------------------------------- */
 
 static void
@@ -641,9 +679,13 @@ fold(struct coder *c, struct node *node, bool two)
 static void
 made(struct coder *c, struct node *node, const char *name)
 {
-	struct node *first = node->list, *second = first->next;
-	struct type *of = type_of(code_fact(c, first)->type);
+	struct node *first = node->list, *second = first ? first->next : NULL;
+	struct type *of = first ? type_of(code_fact(c, first)->type) : NULL;
 
+	if (!strcmp(name, "domains")) {
+		op_i32(c, code_static(c, c->domains, strlen(c->domains)));
+		return;
+	}
 	if (!strcmp(name, "addr")) {
 		code_expr(c, first);
 	} else if (!strcmp(name, "as") || !strcmp(name, "outcome")) {
@@ -746,8 +788,8 @@ name_or_constant(struct coder *c, struct node *node)
 	struct node *value = fact->value;
 	double sign = 1;
 
-	if (fact->use == USE_VARIABLE) {
-		op_u(c, 0x20, fact->index);
+	if (fact->use == USE_VARIABLE || fact->use == USE_GLOBAL) {
+		code_get_name(c, node);
 		return;
 	}
 	if (fact->use == USE_FUNCTION) {

@@ -126,6 +126,8 @@ body_start(struct coder *c)
 	op(c, 0x0f);
 	op_end(c);
 	op_help(c, HELP_start);
+	if (main->def->block && main->def->block->beginning)
+		op_call(c, main->def->block->beginning);
 	op_call(c, main);
 	if (main->returns)
 		op(c, 0x1a);
@@ -143,6 +145,12 @@ body_entry(struct coder *c, const struct instance *in)
 	c->body = &body;
 	c->depth = 0;
 	op_help(c, HELP_prepare);
+	if (in->def->block && in->def->block->beginning) { /* variables of its own, beside its words */
+		op_call(c, in->def->block->beginning);
+		op_i32(c, CELL_WORDS);
+		op_load(c, &type_int, 0);
+		op_u(c, 0x24, 1);
+	}
 	op_i64(c, 1);
 	op_u(c, 0x10, 1);
 	op(c, 0x1a);
@@ -159,6 +167,80 @@ body_entry(struct coder *c, const struct instance *in)
 	body_of(c, &body);
 }
 
+/* A function that another domain called: serve() has put its arguments into cells. */
+static void
+body_served(struct coder *c, const struct instance *in)
+{
+	struct out body = {.arena = c->arena};
+
+	c->body = &body;
+	c->depth = 0;
+	op_i32(c, CELL_RESULT);
+	for (uint32_t i = 0; i < in->def->params_count; i++) {
+		op_i32(c, CELL_ARGS + 8 * i);
+		op_load(c, in->params[i], 0);
+	}
+	op_call(c, in);
+	if (in->outcome) {
+		op_help(c, HELP_serve_outcome);
+		op_load(c, in->result, 0);
+	}
+	if (in->returns)
+		op_store(c, in->result, 0);
+	else
+		op(c, 0x1a);
+	body_of(c, &body);
+}
+
+/* A domain that others call. */
+static void
+body_domain(struct coder *c, const struct domain_block *block)
+{
+	struct out body = {.arena = c->arena};
+
+	c->body = &body;
+	c->depth = 0;
+	op_help(c, HELP_serve_begin);
+	if (block->beginning)
+		op_call(c, block->beginning);
+	op_help(c, HELP_serve);
+	body_of(c, &body);
+}
+
+/* Where each variable of a domain lies, the same in all: what refers to the heap at
+ * the bottom of the shadow stack, the rest among the static texts. */
+static uint32_t
+place_variables(struct coder *c)
+{
+	uint32_t references = 0;
+
+	for (struct domain_block *b = c->check->program->domains; b; b = b->next)
+		for (uint32_t i = 0; i < b->variables_count; i++) {
+			struct variable *v = &b->variables[i];
+
+			if (type_is_ref(v->type)) {
+				v->at = STACK_AT + 8 * references++;
+				continue;
+			}
+			v->at = STATIC_AT + (uint32_t)c->statics.used;
+			for (int n = 0; n < 8; n++)
+				out_byte(&c->statics, 0);
+		}
+	return STACK_AT + 8 * references;
+}
+
+/* NAME, whom it calls, whom they do, its place among the entries; prelude.et reads it. */
+static const char *
+domains_text(struct coder *c)
+{
+	const char *all = "";
+
+	for (struct domain_block *b = c->check->program->domains; b; b = b->next)
+		all = arena_format(c->arena, "%s%s%.60s %u %u %u", all, *all ? "|" : "", b->name, b->calls,
+			b->below, c->check->entries_count + b->number + 1);
+	return all;
+}
+
 /* --- sections ----------------------------------------------------------------------------- */
 
 static void
@@ -172,6 +254,8 @@ imports(struct coder *c, struct out *out)
 		{"wasi_snapshot_preview1", "proc_exit", "\x7f", ""},
 		{"wasi_snapshot_preview1", "args_sizes_get", "\x7f\x7f", "\x7f"},
 		{"wasi_snapshot_preview1", "args_get", "\x7f\x7f", "\x7f"},
+		{"keyhold", "send", "\x7f\x7f\x7f", "\x7f"},
+		{"keyhold", "reply_wait", "\x7f\x7f", "\x7f"},
 	};
 
 	out_u(out, CODE_IMPORTS);
@@ -184,11 +268,11 @@ imports(struct coder *c, struct out *out)
 }
 
 static void
-globals(struct out *out, uint32_t heap, size_t own)
+globals(struct out *out, uint32_t stack, uint32_t heap, size_t own)
 {
 	out_u(out, 4);
 	out_bytes(out, "\x7f\x01\x41", 3); /* where the shadow stack ends */
-	out_s(out, STACK_AT);
+	out_s(out, stack);
 	out_byte(out, 0x0b);
 	out_bytes(out, "\x7e\x01\x42", 3); /* words that may still be used */
 	out_s(out, INT64_C(1) << 60);
@@ -238,7 +322,8 @@ assemble(struct coder *c, const struct out *own, struct out *ret)
 {
 	struct out s = {.arena = c->arena}, functions = {.arena = c->arena};
 	const uint32_t heap = (STATIC_AT + (uint32_t)c->statics.used + 15) & ~15u;
-	const uint32_t entries = c->check->entries_count, count = 1 + c->check->instances_count + entries;
+	const uint32_t entries = c->check->entries_count + c->check->program->domains_count;
+	const uint32_t count = 1 + c->check->instances_count + entries;
 
 	*ret = (struct out){.arena = c->arena};
 	out_bytes(ret, "\0asm\1\0\0", 8);
@@ -260,7 +345,7 @@ assemble(struct coder *c, const struct out *own, struct out *ret)
 	out_u(&s, (heap + (16u << 10)) / 65536 + 1);
 	out_section(ret, 5, &s);
 	s.used = 0;
-	globals(&s, heap, own ? own->used : 0);
+	globals(&s, c->stack, heap, own ? own->used : 0);
 	out_section(ret, 6, &s);
 	s.used = 0;
 	exports(c, &s);
@@ -311,7 +396,9 @@ code_module(struct checker *check, struct costs *costs, struct out *ret_module)
 	for (struct instance *i = check->instances; i; i = i->next)
 		i->number = number++;
 	check->instances_count = number;
-	out_u(&c->functions, code_type(c, "", ""));
+	c->stack = place_variables(c);
+	c->domains = domains_text(c);
+	out_u(&c->functions, code_type(c, "", "")); /* type 0: $enter is of it, too */
 	body_start(c);
 	for (struct instance *i = check->instances; i; i = i->next) {
 		out_u(&c->functions, signature(c, i));
@@ -326,7 +413,14 @@ code_module(struct checker *check, struct costs *costs, struct out *ret_module)
 	}
 	for (uint32_t i = 0; i < check->entries_count; i++) {
 		out_u(&c->functions, code_type(c, "", ""));
-		body_entry(c, check->entries[i]);
+		if (check->entries_served[i])
+			body_served(c, check->entries[i]);
+		else
+			body_entry(c, check->entries[i]);
+	}
+	for (struct domain_block *b = check->program->domains; b; b = b->next) {
+		out_u(&c->functions, code_type(c, "", ""));
+		body_domain(c, b);
 	}
 	if (!check->entries_count) {
 		assemble(c, NULL, ret_module);

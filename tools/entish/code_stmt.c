@@ -137,6 +137,45 @@ set_variable(struct coder *c, uint32_t index)
 	out_u(c->body, 4 * (uint64_t)(root - 1));
 }
 
+static const struct variable *
+domain_variable(struct coder *c, const struct node *node)
+{
+	return &c->in->def->block->variables[code_fact(c, node)->index];
+}
+
+void
+code_set_name(struct coder *c, const struct node *node)
+{
+	const struct fact *fact = code_fact(c, node);
+	const struct variable *variable;
+	uint32_t temp;
+
+	if (fact->use != USE_GLOBAL) {
+		set_variable(c, fact->index);
+		return;
+	}
+	variable = domain_variable(c, node);
+	temp = code_temp(c, type_wasm(variable->type));
+	op_u(c, 0x21, temp);
+	op_i32(c, variable->at);
+	op_u(c, 0x20, temp);
+	op_store(c, variable->type, 0);
+	code_temp_free(c, temp, type_wasm(variable->type));
+}
+
+void
+code_get_name(struct coder *c, const struct node *node)
+{
+	const struct fact *fact = code_fact(c, node);
+
+	if (fact->use != USE_GLOBAL) {
+		op_u(c, 0x20, fact->index);
+		return;
+	}
+	op_i32(c, domain_variable(c, node)->at);
+	op_load(c, domain_variable(c, node)->type, 0);
+}
+
 /* --- assignments -------------------------------------------------------------------------- */
 
 /* Into a target what is in a local. */
@@ -148,7 +187,7 @@ store(struct coder *c, struct node *target, uint32_t value)
 
 	if (target->kind == N_NAME) {
 		op_u(c, 0x20, value);
-		set_variable(c, fact->index);
+		code_set_name(c, target);
 		return;
 	}
 	if (target->kind == N_FIELD) {
@@ -219,7 +258,7 @@ assign(struct coder *c, struct node *node)
 
 	if (!target->next && target->kind == N_NAME) {
 		code_expr(c, node->a);
-		set_variable(c, code_fact(c, target)->index);
+		code_set_name(c, target);
 		return;
 	}
 	if (!target->next && target->kind == N_INDEX && !code_fact(c, target)->second) {
@@ -274,9 +313,9 @@ set_op(struct coder *c, struct node *node)
 	uint32_t list, at, value;
 
 	if (target->kind == N_NAME) {
-		op_u(c, 0x20, fact->index);
+		code_get_name(c, target);
 		operate(c, node);
-		set_variable(c, fact->index);
+		code_set_name(c, target);
 		return;
 	}
 	value = code_temp(c, wasm);
@@ -417,7 +456,7 @@ loop_range(struct coder *c, struct node *node)
 		op_br(c, 0x0d, c->break_depth);
 		top = op_block(c, 0x03);
 		op_u(c, 0x20, i);
-		set_variable(c, code_fact(c, node->b)->index);
+		code_set_name(c, node->b);
 		body(c, node);
 	}
 	op_br(c, 0x0d, top);
@@ -441,7 +480,7 @@ element(struct coder *c, uint32_t list, uint32_t i, struct type *type, struct no
 	op(c, 0x74);
 	op(c, 0x6a);
 	op_load(c, type, BLOCK_HEAD);
-	set_variable(c, code_fact(c, name)->index);
+	code_set_name(c, name);
 }
 
 /* A list is read as it is at each step: it may grow meanwhile. */

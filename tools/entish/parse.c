@@ -348,7 +348,7 @@ parse_params(struct parser *p, enum token_kind end, bool typed, uint32_t *ret_co
 }
 
 static void
-parse_def(struct parser *p, const char *domain)
+parse_def(struct parser *p, struct domain_block *block)
 {
 	struct def *def = arena_take(p->sources->arena, sizeof *def), **last = &p->unit->defs;
 
@@ -356,7 +356,8 @@ parse_def(struct parser *p, const char *domain)
 	def->id_first = *p->ids;
 	def->unit = p->unit;
 	def->at = p->at->at;
-	def->domain = domain;
+	def->block = block;
+	def->domain = block ? block->name : NULL;
 	def->name = p->at->text ? p->at->text : "?";
 	parse_want(p, T_NAME, "def name(parameters):");
 	parse_want(p, T_OPEN, "def name(parameters):");
@@ -414,14 +415,38 @@ parse_import(struct parser *p)
 	*last = import;
 }
 
+/* A variable of the block: its assignment joins those that are done when it begins. */
+static struct node **
+parse_domain_variable(struct parser *p, struct node **last)
+{
+	struct node *node = parse_statement(p);
+
+	if (node->kind == N_ASSIGN && node->list->kind == N_NAME && !node->list->next) {
+		*last = node;
+		return &node->next;
+	}
+	source_complain(p->sources, node->at, "a domain has functions, and variables: name = value",
+		"this belongs into a function");
+	return last;
+}
+
 static void
 parse_domain(struct parser *p)
 {
-	const char *name;
+	struct domain_block *block = arena_take(p->sources->arena, sizeof *block), **place;
+	struct def *begins = arena_take(p->sources->arena, sizeof *begins);
+	struct node **last = &begins->body;
 
 	p->at++;
-	name = p->at->text ? p->at->text : "?";
-	p->unit->has_domains = true;
+	block->at = p->at->at;
+	block->name = p->at->text ? p->at->text : "?";
+	block->number = p->unit->domains_count++;
+	block->begins = begins;
+	for (place = &p->unit->domains; *place; place = &(*place)->next)
+		continue;
+	*place = block;
+	*begins = (struct def){.name = block->name, .at = block->at, .unit = p->unit, .begins = true,
+		.domain = block->name, .block = block, .id_first = *p->ids};
 	parse_want(p, T_NAME, "domain name:");
 	parse_want(p, T_COLON, "domain name:");
 	parse_want(p, T_NEWLINE, NULL);
@@ -431,14 +456,13 @@ parse_domain(struct parser *p)
 		return;
 	}
 	while (p->at->kind != T_DEDENT && p->at->kind != T_END) {
-		if (p->at->kind == T_def) {
-			parse_def(p, name);
-			continue;
-		}
-		parse_wrong(p, "a domain has functions only", "`def`");
-		find_line(p);
+		if (p->at->kind == T_def)
+			parse_def(p, block);
+		else
+			last = parse_domain_variable(p, last);
 	}
 	parse_take(p, T_DEDENT);
+	begins->ids = *p->ids - begins->id_first;
 }
 
 struct unit *

@@ -79,6 +79,8 @@ struct def { /* a function, or the statements of a program outside all functions
 	uint32_t params_count;
 	uint32_t id_first, ids; /* of its nodes */
 	const char *domain;     /* the block it stands in, or NULL */
+	struct domain_block *block; /* likewise */
+	bool begins;            /* no function: what that block's variables begin with */
 	struct def *next;
 	struct instance *instances; /* check.h */
 	bool counted; /* cost.h: one instance speaks for all */
@@ -91,6 +93,18 @@ struct record { /* typ NAME {u start, u length} */
 	uint32_t fields_count;
 	struct type *type, **types; /* check.h */
 	struct record *next;
+};
+
+struct domain_block { /* domain NAME: functions, and variables that they share */
+	const char *name;
+	place at;
+	struct def *begins;         /* the assignments of the block itself */
+	uint32_t number;            /* among those of the program */
+	struct variable *variables; /* check.h */
+	uint32_t variables_count;
+	struct instance *beginning; /* NULL: it has no variables */
+	uint32_t calls, below;      /* others by number, a bit each: it calls; they do in turn */
+	struct domain_block *next;
 };
 
 struct import {
@@ -107,7 +121,8 @@ struct unit { /* one file */
 	struct record *records;
 	struct import *imports;
 	bool library;     /* ours */
-	bool has_domains;
+	struct domain_block *domains;
+	uint32_t domains_count;
 	struct unit *next;
 };
 
