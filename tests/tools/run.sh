@@ -462,7 +462,7 @@ run $KH resume --gas +1G log.khi
 is "who goes on from an image has its log still" "log: main: done/0" "$(grep ^log "$WORK/err")/$status"
 
 # --- inspect and doctor
-for name in hello sums stranger; do
+for name in hello sums stranger log; do
 	$KH inspect $name.wasm | grep -v blake2b >inspected 2>&1
 	if [ "${KH_GOLDEN-}" = write ]; then cp inspected "$SOURCE/tests/golden/inspect-$name.txt"; fi
 	diff "$SOURCE/tests/golden/inspect-$name.txt" inspected >"$WORK/out"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/gate.h"
 #include "kernel/image.h"
 #include "tools/keyhold/look_in.h"
 #include "tools/keyhold/say.h"
@@ -75,17 +76,29 @@ global_text(char text[static TYPE_TEXT], const struct globaltype *type)
 	snprintf(text, TYPE_TEXT, "%s%s", type->mut ? "mut " : "", invoke_type_text(type->val));
 }
 
-/* Does some table of the kinds serve it? */
+static bool
+is_served_by(const struct import_def *def, const struct import *import)
+{
+	for (; def->name; def++)
+		if (strlen(def->module) == import->module.bytes && strlen(def->name) == import->field.bytes &&
+			!memcmp(def->module, import->module.text, import->module.bytes) &&
+			!memcmp(def->name, import->field.text, import->field.bytes))
+			return true;
+	return false;
+}
+
+/* By the gate, the engine itself, or some table of the kinds? */
 static bool
 served(const struct import *import)
 {
+	static const struct import_def engine[] = {
+		{"keyhold", "try", NULL, NULL}, {"keyhold", "throw", NULL, NULL}, {0}};
+
+	if (is_served_by(gate_imports, import) || is_served_by(engine, import))
+		return true;
 	for (const struct import_def *const *table = caps_all.import_tables; *table; table++)
-		for (const struct import_def *def = *table; def->name; def++)
-			if (strlen(def->module) == import->module.bytes &&
-				strlen(def->name) == import->field.bytes &&
-				!memcmp(def->module, import->module.text, import->module.bytes) &&
-				!memcmp(def->name, import->field.text, import->field.bytes))
-				return true;
+		if (is_served_by(*table, import))
+			return true;
 	return false;
 }
 
