@@ -3,8 +3,8 @@
 # programs.sh KEYHOLD ENTISH FOLDER: every program of programs/ prints what its .out
 # says (its .in is standard input, `# args:` its arguments; the last line of .out is
 # the exit code), every one of errors/ is refused with the words of its .txt, those of
-# cost/ cost what theirs says, and what `entish fmt` makes of a program means the same
-# and stays as it is.
+# cost/ cost what theirs says, what is too much of something (limits.sh) is told, and
+# what `entish fmt` makes of a program means the same and stays as it is.
 # KH_GOLDEN=write writes what is expected anew.
 keyhold=$(realpath "$1") entish=$(realpath "$2") folder=$3 n=0 bad=0
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
@@ -41,6 +41,8 @@ for file in cost/*.et; do
 	"$entish" cost "$file" > "$work/out" 2>&1; echo "exit $?" >> "$work/out"
 	is "$file" "${file%.et}.txt" "$work/out"
 done
+bash limits.sh "$entish" > "$work/out"
+is "what is too much" errors/limits.txt "$work/out"
 "$entish" repl < session.txt > "$work/out" 2>&1; echo "exit $?" >> "$work/out"
 is "entish repl" session.out "$work/out"
 echo "1..$n"

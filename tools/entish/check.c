@@ -316,7 +316,8 @@ check_set_op(struct checker *c, struct node *node)
 	name = type->kind == TYPE_TEXT ? "text_add" : type->kind == TYPE_BYTES ? "bytes_add"
 		: type->kind == TYPE_LIST ? "list_extend" : NULL;
 	if (node->op != T_ADD || !name) {
-		source_complain(c->sources, node->at, NULL, "%s= does not go with %s", token_names[node->op],
+		source_complain(c->sources, node->at, NULL, "%.*s=` does not go with %s",
+			(int)strlen(token_names[node->op]) - 1, token_names[node->op],
 			type_words(c->arena, type));
 		return;
 	}

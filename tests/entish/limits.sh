@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# limits.sh ENTISH: what the compiler says of programs that are too much of something.
+# Written to standard output; limits.txt beside the programs of errors/ has it.
+entish=$1
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+cd "$work"
+times() { # COUNT TEXT: the text so often, @ is the number
+	for ((i = 1; i <= $1; i++)); do printf '%s' "${2//@/$i}"; done
+}
+tells() { # NAME: of the program on standard input
+	cat > "$1.et"
+	echo "$1"
+	timeout 60 "$entish" check "$1.et" 2>&1 | grep -v '^ .*|' | head -3
+}
+times 1001 $'v@ = @\n' | tells variables
+{ printf 'def f(%sz):\n    return z\nf(1)\n' "$(times 32 'a@, ')"; } | tells parameters
+{ printf 'def f(x):\n    return x\nf(%s0)\n' "$(times 40 '1, ')"; } | tells arguments
+{ printf 'typ r {%su z}\nprint(1)\n' "$(times 28 'u f@, ')"; } | tells fields
+{ printf 'x = {%s0}\n' "$(times 28 '1, ')"; } | tells tuple
+{ for ((i = 0; i < 100; i++)); do printf '%*sif x:\n' $i ''; done; printf '%100spass\n' ''; } | tells blocks
+{ printf 'x = %s1\n' "$(times 251 '(')"; } | tells brackets
+{ printf 'def f(x):\n    return x\n'; printf 'x = f(1)%s\n' "$(times 201 '.a')"; } | tells chain
+{ times 257 $'def f@(x):\n    return x\n'; times 257 $'f@<5, 5>(1)\n'; } | tells entries
+{ for ((i = 1; i <= 140; i++)); do printf 'def f%s(x):\n    return f%s(x)\n' $i $((i + 1)); done
+	printf 'def f141(x):\n    return x\nf1(1)\n'; } | tells types
+for i in $(seq 70); do printf 'def f():\n    pass\n' > "m$i.et"; done
+times 70 $'import m@\n' | tells imports
+{ head -c 1100000 /dev/zero | tr '\0' '#'; } | tells length
+{ printf 'def f(x):\n'; times 30000 $' y=x+x+x+x+x\n'; printf ' return x\n'
+	for x in 1 1.5 '"a"' '[1]' '[1.5]' '["a"]' '[[1]]' '[[1.5]]' '[["a"]]' 'b"a"'; do
+		echo "f($x)"
+	done; } | tells size
