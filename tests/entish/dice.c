@@ -9,7 +9,7 @@
 
 #include "tests/entish/walk.h"
 
-enum { FUNCTIONS = 4, WORDS = 5 };
+enum { FUNCTIONS = 4, WORDS = 5, REALS = 3 };
 
 struct dice {
 	uint64_t state;
@@ -39,6 +39,7 @@ say(struct dice *d, const char *format, ...)
 }
 
 static void truth(struct dice *d, int depth);
+static void real(struct dice *d, int depth);
 
 static void
 number(struct dice *d, int depth)
@@ -47,7 +48,7 @@ number(struct dice *d, int depth)
 	static const char *const numbers[] = {"0", "1", "2", "7", "100", "0xffffffff", "1 << 63",
 		"9223372036854775807", "-1", "1 << 40"};
 
-	switch (depth > 3 ? throw_of(d, 2) : throw_of(d, 13)) {
+	switch (depth > 3 ? throw_of(d, 2) : throw_of(d, 17)) {
 	case 0: say(d, "(%s)", numbers[throw_of(d, 10)]); return;
 	case 1: case 2: case 3: say(d, "v%u", throw_of(d, WORDS)); return;
 	case 4: case 5: case 6:
@@ -83,6 +84,18 @@ number(struct dice *d, int depth)
 		number(d, depth + 1);
 		say(d, ")");
 		return;
+	case 12:
+		say(d, "int(");
+		real(d, depth + 1);
+		say(d, ")");
+		return;
+	case 13: say(d, throw_of(d, 2) ? "m.len()" : "r.a"); return;
+	case 14:
+		say(d, "m.get(v%u & 7, ", throw_of(d, WORDS));
+		number(d, depth + 1);
+		say(d, ")");
+		return;
+	case 15: say(d, "m.get(%u, v0)", throw_of(d, 8)); return;
 	default:
 		if (!d->functions) {
 			say(d, "-v0");
@@ -98,11 +111,39 @@ number(struct dice *d, int depth)
 }
 
 static void
+real(struct dice *d, int depth)
+{
+	static const char *const numbers[] = {"0.0", "0.5", "(-1.25)", "3.0", "1e18", "0.1", "1e300"};
+
+	switch (depth > 3 ? throw_of(d, 3) : throw_of(d, 7)) {
+	case 0: say(d, "%s", numbers[throw_of(d, 7)]); return;
+	case 1: case 2: say(d, "x%u", throw_of(d, REALS)); return;
+	case 3: case 4:
+		say(d, "(");
+		real(d, depth + 1);
+		say(d, " %c ", "+-*/"[throw_of(d, 4)]);
+		real(d, depth + 1);
+		say(d, ")");
+		return;
+	case 5:
+		say(d, "float(");
+		number(d, depth + 1);
+		say(d, ")");
+		return;
+	default:
+		say(d, "sqrt(");
+		real(d, depth + 1);
+		say(d, ")");
+		return;
+	}
+}
+
+static void
 truth(struct dice *d, int depth)
 {
 	static const char *const signs[] = {"==", "!=", "<", "<=", ">", ">="};
 
-	switch (depth > 3 ? 0 : throw_of(d, 6)) {
+	switch (depth > 3 ? 0 : throw_of(d, 9)) {
 	case 0: case 1: case 2:
 		number(d, depth + 1);
 		say(d, " %s ", signs[throw_of(d, 6)]);
@@ -120,6 +161,13 @@ truth(struct dice *d, int depth)
 		truth(d, depth + 1);
 		say(d, ")");
 		return;
+	case 5:
+		real(d, depth + 1);
+		say(d, " %s ", signs[throw_of(d, 6)]);
+		real(d, depth + 1);
+		return;
+	case 6: say(d, "r %s q", signs[throw_of(d, 2)]); return;
+	case 7: say(d, "v%u & 7 in m", throw_of(d, WORDS)); return;
 	default: say(d, "t %s \"abc\"", signs[throw_of(d, 6)]); return;
 	}
 }
@@ -139,7 +187,7 @@ statement(struct dice *d)
 	const int outer = d->loop;
 
 	begin(d);
-	switch (d->level > 4 ? throw_of(d, 5) : throw_of(d, 12)) {
+	switch (d->level > 4 ? throw_of(d, 5) : throw_of(d, 17)) {
 	case 0: case 1:
 		say(d, "v%u = ", throw_of(d, WORDS));
 		number(d, 0);
@@ -162,8 +210,22 @@ statement(struct dice *d)
 		number(d, 0);
 		say(d, ", t, ");
 		truth(d, 1);
-		say(d, ", l)");
+		say(d, ", l, m, r, q)");
 		break;
+	case 12:
+		say(d, "x%u = ", throw_of(d, REALS));
+		real(d, 0);
+		break;
+	case 13:
+		say(d, "m[v%u & 7] = ", throw_of(d, WORDS));
+		number(d, 1);
+		break;
+	case 14: say(d, "m.remove(v%u & 7)", throw_of(d, WORDS)); break;
+	case 15:
+		say(d, "r.a %s ", throw_of(d, 2) ? "=" : "+=");
+		number(d, 1);
+		break;
+	case 16: say(d, "%s", throw_of(d, 2) ? "q = r" : "r.b = t"); break;
 	case 6:
 		say(d, "l.append(");
 		number(d, 1);
@@ -223,11 +285,22 @@ variables(struct dice *d, int from)
 	say(d, "l = [1, 2, 3, 4]\n");
 	begin(d);
 	say(d, "t = \"t\"\n");
+	for (int i = 0; i < REALS; i++) {
+		begin(d);
+		say(d, "x%d = %u.5\n", i, throw_of(d, 100));
+	}
+	begin(d);
+	say(d, "m = {3: 4}\n");
+	begin(d);
+	say(d, "r = pair{1, \"b\"}\n");
+	begin(d);
+	say(d, "q = r\n");
 }
 
 static void
 program(struct dice *d)
 {
+	say(d, "typ pair {int a, text b}\n\n");
 	for (d->functions = 0; d->functions < FUNCTIONS; d->functions++) {
 		const bool u = throw_of(d, 3) == 0;
 
@@ -246,7 +319,7 @@ program(struct dice *d)
 	variables(d, 0);
 	for (int i = 0; i < 12; i++)
 		statement(d);
-	say(d, "print(v0, v1, v2, v3, v4, l, t)\n");
+	say(d, "print(v0, v1, v2, v3, v4, l, t, m, r, q, int(x0), x1 < x2)\n");
 }
 
 static bool

@@ -2,9 +2,10 @@
 #include "tests/entish/walk.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
-enum kind { NOTHING, WORD, TRUTH, TEXT, LIST };
+enum kind { NOTHING, WORD, TRUTH, TEXT, LIST, REAL, MAP, RECORD };
 enum flow { GO_ON, BREAK, CONTINUE, RETURN };
 enum { NAMES = 64, STEPS = 2000000, DEPTH = 400 };
 
@@ -12,8 +13,11 @@ struct value {
 	enum kind kind;
 	bool written_u; /* a word that is counted without a sign */
 	int64_t n;
+	double real;
 	const char *text;
-	struct list *list;
+	struct list *list;   /* of a map: its keys; of a record: its fields */
+	struct list *values; /* of a map */
+	const struct record *record;
 };
 
 struct list {
@@ -49,6 +53,12 @@ static struct value
 truth(bool b)
 {
 	return (struct value){.kind = TRUTH, .n = b};
+}
+
+static struct value
+real(double x)
+{
+	return (struct value){.kind = REAL, .real = x};
 }
 
 static struct value
@@ -94,6 +104,17 @@ shown(struct walker *w, struct value v, bool inside)
 		for (uint32_t i = 0; i < v.list->count; i++)
 			text = joined(w, text, i ? ", " : "", shown(w, v.list->at[i], true));
 		return joined(w, text, "]", "");
+	case MAP:
+		text = "{";
+		for (uint32_t i = 0; i < v.list->count; i++)
+			text = joined(w, joined(w, text, i ? ", " : "", shown(w, v.list->at[i], true)), ": ",
+				shown(w, v.values->at[i], true));
+		return joined(w, text, "}", "");
+	case RECORD:
+		text = joined(w, v.record->name, "{", "");
+		for (uint32_t i = 0; i < v.list->count; i++)
+			text = joined(w, text, i ? ", " : "", shown(w, v.list->at[i], true));
+		return joined(w, text, "}", "");
 	default: return "";
 	}
 }
@@ -111,6 +132,91 @@ append(struct walker *w, struct list *list, struct value v)
 	}
 	v.written_u = false;
 	list->at[list->count++] = v;
+}
+
+static struct list *
+no_list(struct walker *w)
+{
+	return arena_take(w->arena, sizeof(struct list));
+}
+
+/* A map's place for a word; its count: not there. */
+static uint32_t
+place_of(const struct value *map, int64_t key)
+{
+	uint32_t i = 0;
+
+	while (i < map->list->count && map->list->at[i].n != key)
+		i++;
+	return i;
+}
+
+static void
+put(struct walker *w, const struct value *map, struct value key, struct value v)
+{
+	const uint32_t at = place_of(map, key.n);
+
+	if (at == map->list->count) {
+		append(w, map->list, key);
+		append(w, map->values, v);
+		return;
+	}
+	v.written_u = false;
+	map->values->at[at] = v;
+}
+
+static void
+take_out(struct list *list, uint32_t at)
+{
+	memmove(list->at + at, list->at + at + 1, (--list->count - at) * sizeof *list->at);
+}
+
+/* What a map is asked. */
+static struct value
+map_call(struct walker *w, struct value map, const struct node *node)
+{
+	const char *name = node->a->name;
+	struct value key = {0}, other;
+	uint32_t at;
+
+	if (!strcmp(name, "len"))
+		return word(map.list->count);
+	key = eval(w, node->list);
+	if (!strcmp(name, "get")) {
+		other = eval(w, node->list->next);
+		at = place_of(&map, key.n);
+		if (at < map.list->count)
+			other = map.values->at[at];
+		other.written_u = false;
+		return other;
+	}
+	if (strcmp(name, "remove"))
+		return lost(w);
+	at = place_of(&map, key.n);
+	if (at < map.list->count) {
+		take_out(map.list, at);
+		take_out(map.values, at);
+	}
+	return (struct value){0};
+}
+
+static uint32_t
+field(const struct value *of, const char *name)
+{
+	uint32_t i = 0;
+
+	for (const struct node *f = of->record->fields; f && strcmp(f->name, name); f = f->next)
+		i++;
+	return i;
+}
+
+/* As an instruction does it that never traps. */
+static int64_t
+whole(double x)
+{
+	if (x != x)
+		return 0;
+	return x >= 9223372036854775808.0 ? INT64_MAX : x < -9223372036854775808.0 ? INT64_MIN : (int64_t)x;
 }
 
 static struct value
@@ -145,6 +251,8 @@ named_call(struct walker *w, const struct node *node)
 
 	if (node->a->kind == N_FIELD) {
 		v = eval(w, node->a->a);
+		if (v.kind == MAP)
+			return map_call(w, v, node);
 		if (!strcmp(node->a->name, "len"))
 			return word(v.kind == TEXT ? (int64_t)strlen(v.text) : v.kind == LIST ? v.list->count : 0);
 		if (strcmp(node->a->name, "append") || v.kind != LIST)
@@ -157,6 +265,14 @@ named_call(struct walker *w, const struct node *node)
 			fprintf(w->out, "%s%s", shown(w, eval(w, e), false), e->next ? " " : "\n");
 		return (struct value){0};
 	}
+	if (!strcmp(node->a->name, "float")) {
+		v = eval(w, node->list);
+		return real(v.written_u ? (double)(uint64_t)v.n : (double)v.n);
+	}
+	if (!strcmp(node->a->name, "int"))
+		return word(whole(eval(w, node->list).real));
+	if (!strcmp(node->a->name, "sqrt"))
+		return real(sqrt(eval(w, node->list).real));
 	if (!strcmp(node->a->name, "text"))
 		return (struct value){.kind = TEXT, .text = shown(w, eval(w, node->list), false)};
 	for (const struct def *d = w->unit->defs; d; d = d->next)
@@ -175,6 +291,9 @@ binary(struct walker *w, unsigned op, struct value a, struct value b)
 		return v;
 	if (op == T_ADD && a.kind == TEXT)
 		return (struct value){.kind = TEXT, .text = joined(w, a.text, b.text, "")};
+	if (a.kind == REAL)
+		return real(op == T_ADD ? a.real + b.real : op == T_SUB ? a.real - b.real
+			: op == T_MUL ? a.real * b.real : a.real / b.real);
 	v.written_u = a.written_u || b.written_u;
 	switch (op) {
 	case T_ADD: v.n = (int64_t)(x + y); break;
@@ -206,7 +325,9 @@ equal(struct value a, struct value b)
 {
 	if (a.kind == TEXT)
 		return !strcmp(a.text, b.text);
-	if (a.kind != LIST)
+	if (a.kind == REAL)
+		return a.real == b.real;
+	if (a.kind != LIST && a.kind != RECORD)
 		return a.n == b.n;
 	if (a.list->count != b.list->count)
 		return false;
@@ -221,9 +342,12 @@ compare(unsigned op, struct value a, struct value b)
 {
 	const bool u = a.written_u || b.written_u;
 	const int order = a.kind == TEXT ? strcmp(a.text, b.text)
+		: a.kind == REAL ? (a.real > b.real) - (a.real < b.real)
 		: u ? ((uint64_t)a.n > (uint64_t)b.n) - ((uint64_t)a.n < (uint64_t)b.n)
 		: (a.n > b.n) - (a.n < b.n);
 
+	if (a.kind == REAL && (a.real != a.real || b.real != b.real))
+		return op == T_NE;
 	switch (op) {
 	case T_EQ: return equal(a, b);
 	case T_NE: return !equal(a, b);
@@ -255,6 +379,7 @@ eval(struct walker *w, const struct node *node)
 		return lost(w);
 	switch ((enum node_kind)node->kind) {
 	case N_INT: return word((int64_t)node->number);
+	case N_FLOAT: return real(node->real);
 	case N_TRUE: return truth(true);
 	case N_FALSE: return truth(false);
 	case N_TEXT: return (struct value){.kind = TEXT, .text = node->name};
@@ -266,8 +391,31 @@ eval(struct walker *w, const struct node *node)
 		for (const struct node *e = node->list; e; e = e->next)
 			append(w, v.list, eval(w, e));
 		return v;
+	case N_MAP:
+		v = (struct value){.kind = MAP, .list = no_list(w), .values = no_list(w)};
+		for (const struct node *e = node->list; e; e = e->next->next) {
+			const struct value key = eval(w, e);
+
+			put(w, &v, key, eval(w, e->next));
+		}
+		return v;
+	case N_RECORD:
+		v = (struct value){.kind = RECORD, .list = no_list(w), .record = w->unit->records};
+		for (const struct node *e = node->list; e; e = e->next)
+			append(w, v.list, eval(w, e));
+		return v;
+	case N_FIELD:
+		v = eval(w, node->a);
+		return v.kind == RECORD ? v.list->at[field(&v, node->name)] : lost(w);
+	case N_IN: {
+		const struct value map = eval(w, node->b);
+
+		return truth(place_of(&map, eval(w, node->a).n) < map.list->count);
+	}
 	case N_UNARY:
 		v = eval(w, node->a);
+		if (v.kind == REAL)
+			return real(-v.real);
 		if (node->op != T_ADD)
 			v.n = node->op == T_SUB ? (int64_t)(0 - (uint64_t)v.n) : ~v.n;
 		return v;
@@ -291,9 +439,28 @@ eval(struct walker *w, const struct node *node)
 static void
 assign(struct walker *w, const struct node *target, struct value v)
 {
-	struct value *to = target->kind == N_NAME ? variable(w, target->name) : element(w, target);
-	const bool u = to->kind == WORD && to->written_u;
+	struct value *to, of;
+	bool u;
 
+	if (target->kind == N_FIELD) { /* a new record, where the old one was */
+		of = eval(w, target->a);
+		if (of.kind == RECORD) {
+			const struct list *old = of.list;
+
+			of.list = no_list(w);
+			for (uint32_t i = 0; i < old->count; i++)
+				append(w, of.list, i == field(&of, target->name) ? v : old->at[i]);
+			assign(w, target->a, of);
+		}
+		return;
+	}
+	if (target->kind == N_INDEX && eval(w, target->a).kind == MAP) {
+		of = eval(w, target->a);
+		put(w, &of, eval(w, target->b), v);
+		return;
+	}
+	to = target->kind == N_NAME ? variable(w, target->name) : element(w, target);
+	u = to->kind == WORD && to->written_u;
 	*to = v;
 	to->written_u = u;
 }
