@@ -136,7 +136,11 @@ struct broker_counts {
 	uint64_t opens, denied, missing; /* ENOENT is missing; outside or read-only is denied */
 	uint32_t handles;                /* open now, the root's own included */
 	uint32_t conns, conns_most;      /* connections: now, being made included; and at most */
+	uint64_t conns_made;             /* made and accepted in all */
+	uint64_t conns_refused;          /* not begun: the key does not allow it, or conns= */
 };
+/* Is it `missing` there, not `denied`? */
+bool broker_is_missing(enum device_error error);
 bool broker_counts(const struct broker *broker, uint32_t grant_id, struct broker_counts *ret_counts);
 
 /* --- the worker --------------------------------------------------------------- */

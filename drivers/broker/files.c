@@ -454,6 +454,13 @@ ask_serve(struct ask *ask, const struct row *row)
 	return error ? -error : row->serve(ask);
 }
 
+bool
+broker_is_missing(enum device_error error)
+{
+	return error == DEVICE_ENOENT || error == DEVICE_ENONAME || error == DEVICE_ETIMEDOUT ||
+		error == DEVICE_EAGAIN;
+}
+
 void
 refusal_tell(struct broker *broker, uint32_t index, enum device_op op, const char *path,
 	enum device_error error, const char *why)
@@ -461,8 +468,7 @@ refusal_tell(struct broker *broker, uint32_t index, enum device_op op, const cha
 	const struct broker_hooks *hooks = broker->hooks;
 	struct grant *grant = &broker->grants[index];
 
-	if (error == DEVICE_ENOENT || error == DEVICE_ENONAME || error == DEVICE_ETIMEDOUT ||
-		error == DEVICE_EAGAIN)
+	if (broker_is_missing(error))
 		grant->counts.missing++;
 	else
 		grant->counts.denied++;
@@ -477,6 +483,8 @@ audit(struct ask *ask, int64_t result)
 	const enum device_error error = (enum device_error) - result;
 	const char *why = ask->why[0] ? ask->why : NULL;
 
+	if (ask->handle && why && ask->request->op == DEVICE_CONNECT && !broker_is_missing(error))
+		ask->broker->grants[ask->handle->grant].counts.conns_refused++;
 	if (ask->handle && (error == DEVICE_ENOENT || error == DEVICE_ECAPABILITY ||
 				   error == DEVICE_EROFS || error == DEVICE_EUNSUITABLE || why))
 		refusal_tell(ask->broker, ask->handle->grant, (enum device_op)ask->request->op,

@@ -449,6 +449,7 @@ net_adopt(struct broker *broker, int fd, uint32_t grant)
 		return number;
 	handle = &broker->handles[number];
 	handle->conn = true;
+	broker->grants[grant].counts.conns_made++;
 	if (broker->keep && keep_put(broker, (uint32_t)number, fd) == 0) {
 		(void)close(fd);
 		handle->fd = -1;
@@ -498,14 +499,16 @@ void
 net_accept_now(struct broker *broker, uint32_t number, struct wire_reply *reply)
 {
 	const struct broker_handle *handle = &broker->handles[number];
-	const struct grant *grant = &broker->grants[handle->grant];
-	char why[WIRE_WORDS_BYTES];
+	struct grant *grant = &broker->grants[handle->grant];
+	char why[WIRE_WORDS_BYTES], at[RULE_TEXT_MAX];
 
 	reply->result = -DEVICE_EMFILE; /* it stays in the queue */
 	if (grant->conns_max && grant->counts.conns >= grant->conns_max) {
 		(void)snprintf(why, sizeof why,
 			"conns=%u: so many connections are open under the key", grant->conns_max);
-		refusal_tell(broker, handle->grant, DEVICE_ACCEPT, "", DEVICE_EMFILE, why);
+		grant->counts.conns_refused++;
+		rule_say(handle->rule, at);
+		refusal_tell(broker, handle->grant, DEVICE_ACCEPT, at, DEVICE_EMFILE, why);
 		reply_words(reply, why);
 	} else if (handle_left(broker)) {
 		accept_one(broker, handle, reply);

@@ -53,8 +53,11 @@ dial_take(struct ask *ask)
 		.bytes = ask->request->bytes,
 		.tries = {-1, -1, -1, -1},
 		.deadline_ns = broker_now_ns() + net->limit_ms * MS};
-	(void)snprintf(dial->asked, sizeof dial->asked, "%.*s", (int)sizeof dial->asked - 1,
-		ask->path);
+	if (ask->path[0])
+		(void)snprintf(dial->asked, sizeof dial->asked, "%.*s",
+			(int)sizeof dial->asked - 1, ask->path);
+	else /* the only one that the rule names */
+		rule_say(ask->handle->rule, dial->asked);
 	net->dials_used++;
 	return dial;
 }
@@ -245,6 +248,7 @@ dial_begin(struct net *net, struct dial *dial)
 	if (!conns_room(grant)) {
 		(void)snprintf(why, sizeof why,
 			"conns=%u: so many connections are open under the key", grant->conns_max);
+		grant->counts.conns_refused++;
 		refusal_tell(net->broker, dial->grant, dial->op, dial->asked, DEVICE_EMFILE, why);
 		dial_fail(net, dial, DEVICE_EMFILE, why);
 		return;
@@ -261,7 +265,7 @@ dial_begin(struct net *net, struct dial *dial)
 static void
 dial_checked(struct net *net, struct dial *dial, const struct address *addresses, uint32_t count)
 {
-	const struct grant *grant = &net->broker->grants[dial->grant];
+	struct grant *grant = &net->broker->grants[dial->grant];
 	char why[WIRE_WORDS_BYTES], first[WIRE_WORDS_BYTES] = "";
 
 	for (uint32_t i = 0; i < count && dial->count < NET_ADDRESSES; i++) {
@@ -274,10 +278,12 @@ dial_checked(struct net *net, struct dial *dial, const struct address *addresses
 		if (!first[0])
 			memcpy(first, why, sizeof first);
 	}
-	if (dial->count)
+	if (dial->count) {
 		dial_begin(net, dial);
-	else
+	} else {
+		grant->counts.conns_refused++;
 		dial_fail(net, dial, DEVICE_ECAPABILITY, first);
+	}
 }
 
 static void

@@ -166,6 +166,8 @@ Test(net, a_connection_is_made_and_speaks_both_ways)
 	cr_assert_eq(ask(DEVICE_CLOSE, handle, 0, "").result, 0);
 	cr_assert_eq(side.broker->grants[1].counts.conns, 0);
 	cr_assert_eq(side.broker->grants[1].counts.conns_most, 2);
+	cr_assert_eq(side.broker->grants[1].counts.conns_made, 2);
+	cr_assert_eq(side.broker->grants[1].counts.conns_refused, 0);
 	cr_assert_eq(read(peer, text, sizeof text), 0, "the peer hears that it was closed");
 	cr_assert_eq(told.count, 0);
 	(void)close(peer);
@@ -207,6 +209,9 @@ Test(net, what_the_key_does_not_allow_is_refused_in_words)
 	cr_assert_eq(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
 	cr_assert_eq(accept(listener, NULL, NULL), -1, "nobody came");
 	cr_assert_eq(side.broker->grants[2].counts.conns, 0);
+	cr_assert_eq(side.broker->grants[1].counts.conns_refused, 3);
+	cr_assert_eq(side.broker->grants[2].counts.conns_refused, 6, "what is no address, too");
+	cr_assert_eq(side.broker->grants[2].counts.conns_made, 0);
 	(void)close(listener);
 }
 
