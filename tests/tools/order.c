@@ -93,7 +93,8 @@ Test(order, what_changes_the_world_is_recorded)
 static void
 tell(enum order_do what, const uint8_t *bytes, size_t count)
 {
-	static struct control control;
+	static struct launch launch;
+	static struct control control = {.launch = &launch};
 	struct work work = {.order = {.what = what, .domain = "main", .name = "data", .spec = "dir:."}};
 
 	control_tell(&control, &work, count ? bytes : NULL, count);
@@ -143,28 +144,4 @@ Test(order, any_bytes_are_an_answer)
 		}
 		buffer_done(&bytes);
 	}
-}
-
-Test(order, refusals_of_the_broker_are_counted_and_forgotten)
-{
-	static struct control control;
-	char path[32];
-
-	for (int i = 0; i < 3; i++)
-		control_refused(&control, 1, DEVICE_OPEN, "../x", 4, DEVICE_ECAPABILITY, NULL);
-	cr_assert_eq(control.refusals_count, 1);
-	cr_assert_eq(control.refusals[0].count, 3);
-	cr_assert_str_eq(control.refusals[0].path, "../x");
-	control_refused(&control, 1, DEVICE_OPEN, "../x", 4, DEVICE_ECAPABILITY, "10.0.0.1 is private\a");
-	cr_assert_eq(control.refusals_count, 2, "for another reason");
-	cr_assert_eq(strncmp(control.refusals[1].why, "10.0.0.1 is private", 19), 0);
-	cr_assert_null(strchr(control.refusals[1].why, '\a'));
-	for (int i = 0; i < 100; i++) {
-		const int bytes = snprintf(path, sizeof path, "p%d\033[2J", i);
-
-		control_refused(&control, 1, DEVICE_OPEN, path, (size_t)bytes, DEVICE_ENOENT, NULL);
-	}
-	cr_assert_eq(control.refusals_count, CONTROL_REFUSALS_MAX);
-	cr_assert_null(strchr(control.refusals[15].path, '\033'), "nothing orders a terminal about");
-	cr_assert_eq(strncmp(control.refusals[15].path, "p99", 3), 0, "the newest is there");
 }

@@ -8,7 +8,8 @@ COUNT = "count"  # a whole number, not negative
 LIMIT = "limit"  # a count, or null
 ENDS = "exit trap gas storage time killed revoked denied waiting refused until diverged".split()
 TEXT, TRUTH = str, bool
-KEY = {"name": TEXT, "spec": TEXT, "read": COUNT, "written": COUNT, "denied": COUNT, "missing": COUNT}
+KEY = {"name": TEXT, "spec": TEXT, "read": COUNT, "written": COUNT, "denied": COUNT, "missing": COUNT,
+       "expired": TRUTH, "conns": ({"made": COUNT, "now": COUNT, "most": COUNT, "refused": COUNT}, None)}
 FRAME = {"func": TEXT, "index": COUNT, "offset": COUNT}
 WHY = {"what": TEXT, "key": TEXT, "why": TEXT, "saw": TEXT, "allow": TEXT, "count": COUNT,
        "missing": TRUTH}
@@ -26,6 +27,7 @@ REPORT = {
     "image": ({"when": TEXT, "file": TEXT, "bytes": COUNT, "written": TRUTH}, None),
     "holes": [{"name": TEXT, "spec": TEXT}],
     "why": [WHY],
+    "refused": [{"key": TEXT, "what": TEXT, "path": TEXT, "why": TEXT, "missing": TRUTH, "count": COUNT}],
 }
 OPTIONAL = {"trap", "error", "signal"}
 

@@ -24,6 +24,8 @@ keys_json(const struct launch *launch)
 
 	for (uint32_t i = 0; launch->record && i < launch->record->keys_count; i++) {
 		const struct record_key *key = &launch->record->keys[i];
+		const struct ledger_key *of_broker =
+			ledger_named(&launch->ledger, key->name.text, key->name.bytes);
 		json_t *json = json_object();
 
 		json_object_set_new(json, "name", record_text_json(&key->name));
@@ -32,6 +34,8 @@ keys_json(const struct launch *launch)
 		json_object_set_new(json, "written", json_count(key->counts.written));
 		json_object_set_new(json, "denied", json_count(key->counts.denied));
 		json_object_set_new(json, "missing", json_count(key->counts.missing));
+		json_object_set_new(json, "expired", json_boolean(of_broker && of_broker->is_expired));
+		json_object_set_new(json, "conns", ledger_conns_json(of_broker, launch->broker));
 		json_array_append_new(keys, json);
 	}
 	return keys;
@@ -190,6 +194,7 @@ report_json(const struct launch *launch, int status)
 	json_object_set_new(report, "image", image_json(launch));
 	json_object_set_new(report, "holes", holes_json(record));
 	json_object_set_new(report, "why", whys_json(launch->record));
+	json_object_set_new(report, "refused", ledger_json(&launch->ledger));
 	if (record->end == RECORD_TRAP)
 		json_object_set_new(report, "trap", record_text_json(&record->trap));
 	if (launch->record && record->end == RECORD_REFUSED)

@@ -30,7 +30,6 @@ enum {
 	CONTROL_CLIENTS_MAX = 16,
 	CONTROL_LINE_MAX = 64 << 10,
 	CONTROL_FDS_MAX = 4,      /* that came and belong to no request yet */
-	CONTROL_REFUSALS_MAX = 16,
 };
 
 /* --- root keys ----------------------------------------------------------------- */
@@ -45,11 +44,6 @@ struct live_key {
 	uint64_t ends_ns;  /* CLOCK_MONOTONIC; 0: by itself never */
 };
 
-struct refusal { /* by the broker */
-	char key[64], what[16], path[128], why[160];
-	uint64_t count;
-};
-
 /* --- requests ------------------------------------------------------------------- */
 
 struct client;
@@ -62,6 +56,7 @@ struct work { /* a request that waits for the worker, or a key that expired */
 	char *texts[4];        /* domain, name, spec, path */
 	uint32_t grant;        /* of a stream or key that goes if it fails; 0: none */
 	uint64_t for_ns;       /* grant */
+	bool is_network;       /* grant */
 	bool cut;              /* revoke: the key was cut by the broker */
 };
 
@@ -74,8 +69,6 @@ struct control {
 	uint64_t turns;
 	struct work *first, *last; /* `first` is with the worker if an order is out */
 	struct live_key *keys;
-	struct refusal refusals[CONTROL_REFUSALS_MAX]; /* the oldest first */
-	uint32_t refusals_count;
 	const char *world;
 };
 
@@ -84,8 +77,6 @@ int control_open(struct launch *launch, const char *path);
 /* Watches it from the broker's loop. */
 int control_begin(struct control *control);
 void control_obeyed(struct control *control, const uint8_t *bytes, size_t count);
-void control_refused(struct control *control, uint32_t grant, enum device_op op, const char *path,
-	size_t path_bytes, enum device_error error, const char *why);
 /* The worker has ended: who waits is told. NULL is fine. */
 void control_close(struct control *control);
 
@@ -103,6 +94,8 @@ int control_fd(struct client *client);
 /* control_do.c: one line; answered at once, or later. True: later. */
 bool control_do(struct control *control, struct client *client, const char *line, size_t bytes);
 void control_next(struct control *control); /* gives the worker the next order */
+/* One order; broker_order()'s answer, or -ENOMEM. */
+int control_give(struct broker *broker, const struct order *order);
 void control_gone(struct control *control, struct client *client); /* nobody waits any more */
 void work_free(struct work *work);
 
@@ -123,5 +116,4 @@ void key_cut(struct control *control, struct live_key *key, enum live_state stat
 void keys_expire(struct control *control);
 /* The time of a key of the start is over: the broker has cut it. */
 void keys_expired(struct control *control, uint32_t grant);
-const struct live_key *key_of_grant(const struct control *control, uint32_t grant);
 uint64_t monotonic_ns(void);

@@ -132,22 +132,6 @@ keys_json(struct control *control, struct bytes_in *in, const struct answer_head
 }
 
 static json_t *
-broker_whys_json(const struct control *control)
-{
-	json_t *whys = json_array();
-
-	for (uint32_t i = control->refusals_count; i-- > 0;) {
-		const struct refusal *refusal = &control->refusals[i];
-
-		json_array_append_new(whys, json_pack("{s:o, s:s, s:o, s:s, s:o}",
-			"key", json_text(refusal->key, strlen(refusal->key)), "what", refusal->what,
-			"path", json_text(refusal->path, strlen(refusal->path)), "why", refusal->why,
-			"count", json_count(refusal->count)));
-	}
-	return whys;
-}
-
-static json_t *
 whys_json(const struct control *control, struct bytes_in *in, const struct answer_head *head)
 {
 	json_t *whys = json_array();
@@ -163,7 +147,7 @@ whys_json(const struct control *control, struct bytes_in *in, const struct answe
 			"why", safe_json(row.why), "saw", safe_json(row.saw), "allow", safe_json(row.allow),
 			"count", json_count(row.count), "missing", row.missing));
 	}
-	return json_pack("{s:o, s:o, s:b}", "why", whys, "broker", broker_whys_json(control), "more",
+	return json_pack("{s:o, s:o, s:b}", "why", whys, "broker", ledger_json(&control->launch->ledger), "more",
 		head->more);
 }
 
@@ -214,6 +198,7 @@ granted(struct control *control, const struct work *work, const struct answer_he
 
 	if (!key)
 		return NULL;
+	ledger_key(&control->launch->ledger, work->order.name, work->grant, work->is_network);
 	if (work->for_ns)
 		key->ends_ns = monotonic_ns() + work->for_ns;
 	json = key_json(key, monotonic_ns());
@@ -285,79 +270,4 @@ control_tell(struct control *control, struct work *work, const uint8_t *bytes, s
 		control_answer(work->client, work->id, ok);
 	else
 		tell_refusal(work, &head, answer_get_text(&in));
-}
-
-/* --- refusals of the broker's -------------------------------------------------------------- */
-
-static bool
-same(const struct refusal *a, const struct refusal *b)
-{
-	return !strcmp(a->key, b->key) && !strcmp(a->what, b->what) && !strcmp(a->path, b->path) &&
-		!strcmp(a->why, b->why);
-}
-
-static const char *
-why_of(enum device_error error)
-{
-	switch (error) {
-	case DEVICE_ENOENT:
-		return "there is no such name";
-	case DEVICE_ECAPABILITY:
-		return "it lies outside what was granted";
-	case DEVICE_EROFS:
-	case DEVICE_EACCES:
-	case DEVICE_EPERM:
-		return "it is not granted for that, or this machine forbids it";
-	case DEVICE_EUNSUITABLE:
-		return "it is neither a regular file nor a directory";
-	case DEVICE_EREVOKED:
-		return "the key was revoked";
-	default:
-		return "it failed";
-	}
-}
-
-static const char *
-what_of(enum device_op op)
-{
-	switch (op) {
-	case DEVICE_OPEN:
-		return "open";
-	case DEVICE_CONNECT:
-		return "connect";
-	case DEVICE_ACCEPT:
-		return "accept";
-	case DEVICE_RESOLVE:
-		return "resolve";
-	case DEVICE_STAT_AT:
-		return "look at";
-	default:
-		return "use";
-	}
-}
-
-void
-control_refused(struct control *control, uint32_t grant, enum device_op op, const char *path,
-	size_t path_bytes, enum device_error error, const char *why)
-{
-	const struct live_key *key = key_of_grant(control, grant);
-	struct refusal refusal = {.count = 1};
-
-	if (!why)
-		why = why_of(error);
-	say_safe(why, strlen(why), refusal.why, sizeof(refusal.why));
-	(void)snprintf(refusal.key, sizeof(refusal.key), "%s", key ? key->name : "");
-	(void)snprintf(refusal.what, sizeof(refusal.what), "%s", what_of(op));
-	say_safe(path, path_bytes, refusal.path, sizeof(refusal.path));
-	for (uint32_t i = 0; i < control->refusals_count; i++)
-		if (same(&control->refusals[i], &refusal)) {
-			control->refusals[i].count++;
-			return;
-		}
-	if (control->refusals_count == CONTROL_REFUSALS_MAX) {
-		control->refusals_count--;
-		memmove(control->refusals, control->refusals + 1,
-			control->refusals_count * sizeof(*control->refusals));
-	}
-	control->refusals[control->refusals_count++] = refusal;
 }

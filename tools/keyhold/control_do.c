@@ -114,8 +114,8 @@ memory_put(struct sink *sink, const void *data, size_t bytes)
 	return fwrite(data, 1, bytes, to->out) == bytes ? 0 : -ENOMEM;
 }
 
-static int
-give(struct control *control, const struct order *order)
+int
+control_give(struct broker *broker, const struct order *order)
 {
 	struct memory_sink to = {.sink = {.put = memory_put}};
 	char *bytes = NULL;
@@ -127,7 +127,7 @@ give(struct control *control, const struct order *order)
 		return -ENOMEM;
 	order_write(order, &to.sink);
 	r = fclose(to.out) || to.sink.failed ? -ENOMEM
-	                                     : broker_order(control->launch->broker, bytes, count);
+	                                     : broker_order(broker, bytes, count);
 	free(bytes);
 	return r;
 }
@@ -139,7 +139,7 @@ control_next(struct control *control)
 {
 	while (control->first && !broker_order_is_out(control->launch->broker)) {
 		struct work *work = control->first;
-		const int r = give(control, &work->order);
+		const int r = control_give(control->launch->broker, &work->order);
 
 		if (!r)
 			return;
@@ -360,6 +360,7 @@ grant_key(struct request *request, struct launch_key *key, struct report *report
 		return refuse(request, "cannot", key->name, report->text, NULL);
 	}
 	work->grant = root.root.number;
+	work->is_network = keyspec_is_network(&key->spec);
 	work->for_ns = key->spec.for_ns == KEYSPEC_NO_LIMIT ? 0 : key->spec.for_ns;
 	work->order.kind = root.root.kind;
 	work->order.rights = root.root.rights;

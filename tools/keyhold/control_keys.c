@@ -39,15 +39,6 @@ key_find(struct control *control, const char *text)
 	return NULL;
 }
 
-const struct live_key *
-key_of_grant(const struct control *control, uint32_t grant)
-{
-	for (const struct live_key *key = control->keys; key; key = key->next)
-		if (key->grant == grant)
-			return key;
-	return NULL;
-}
-
 static void
 key_free(struct live_key *key)
 {
@@ -113,6 +104,8 @@ key_cut(struct control *control, struct live_key *key, enum live_state state)
 {
 	key->state = state;
 	key->ends_ns = 0;
+	if (state == LIVE_EXPIRED)
+		(void)ledger_expired(&control->launch->ledger, key->grant);
 	/* What cannot be stopped ends the worker, and the outcome says so. */
 	if (key->grant)
 		(void)broker_revoke(control->launch->broker, key->grant);

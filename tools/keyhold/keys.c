@@ -276,14 +276,15 @@ names_given(struct launch *launch)
 /* for=, in real time: a cut by the broker. What the guest's own clock says is the
  * kernel's. */
 static void
-expire(struct broker *broker, const struct launch_key *key, uint32_t grant)
+expire(struct launch *launch, const struct launch_key *key, uint32_t grant)
 {
 	struct timespec now;
 
 	if (key->is_stream || !grant || key->spec.for_ns == KEYSPEC_NO_LIMIT)
 		return;
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	(void)broker_expire(broker, grant,
+	launch->start.flags |= START_CONTROL; /* its world's cut is an order */
+	(void)broker_expire(launch->broker, grant,
 		add_saturating((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
 			key->spec.for_ns));
 }
@@ -306,7 +307,9 @@ keys_grant(struct launch *launch)
 			say_error("key %s, %s: %s", key->name, key->text, launch->report.text);
 			return EXIT_NO_KEY;
 		}
-		expire(launch->broker, key, launch->roots[i].root.number);
+		ledger_key(&launch->ledger, key->name, launch->roots[i].root.number,
+			!key->is_stream && keyspec_is_network(&key->spec));
+		expire(launch, key, launch->roots[i].root.number);
 	}
 	launch->start.roots = launch->roots;
 	launch->start.roots_count = launch->keys_count;

@@ -524,23 +524,50 @@ launch_end(struct launch *launch)
 	ask(launch, POKE_END | (launch->images[WHEN_SIGNAL].fd >= 0 ? POKE_KEEP : 0));
 }
 
+/* The world's cut of a key that the broker has cut: recorded, so that a replay has it
+ * at the same step. One order at a time; without it the broker's cut holds all the same. */
+static void
+tell_expired(struct launch *launch)
+{
+	struct ledger *ledger = &launch->ledger;
+
+	for (uint32_t i = 0; i < ledger->keys_count && !broker_order_is_out(launch->broker); i++) {
+		struct ledger_key *key = &ledger->keys[i];
+		const struct order order = {.what = DO_CUT, .name = key->name};
+
+		if (key->is_expired && !key->is_told)
+			key->is_told = control_give(launch->broker, &order) != -EAGAIN;
+	}
+}
+
+static void
+on_expired(void *user, uint32_t grant)
+{
+	struct launch *launch = user;
+
+	(void)ledger_expired(&launch->ledger, grant);
+	if (launch->control)
+		keys_expired(launch->control, grant);
+	else
+		tell_expired(launch);
+}
+
 static void
 on_obeyed(void *user, const uint8_t *bytes, size_t count)
 {
-	control_obeyed(((struct launch *)user)->control, bytes, count);
+	struct launch *launch = user;
+
+	if (launch->control)
+		control_obeyed(launch->control, bytes, count);
+	else
+		tell_expired(launch);
 }
 
 static void
 on_refused(void *user, uint32_t grant, enum device_op op, const char *path, size_t path_bytes,
 	enum device_error error, const char *why)
 {
-	control_refused(((struct launch *)user)->control, grant, op, path, path_bytes, error, why);
-}
-
-static void
-on_expired(void *user, uint32_t grant)
-{
-	keys_expired(((struct launch *)user)->control, grant);
+	ledger_refused(&((struct launch *)user)->ledger, grant, op, path, path_bytes, error, why);
 }
 
 static void
@@ -580,10 +607,8 @@ watch_signals(struct launch *launch)
 static int
 serve(struct launch *launch)
 {
-	const struct broker_hooks hooks = {.user = launch, .log = on_log,
-		.obeyed = launch->control ? on_obeyed : NULL,
-		.refused = launch->control ? on_refused : NULL,
-		.expired = launch->control ? on_expired : NULL};
+	const struct broker_hooks hooks = {.user = launch, .log = on_log, .obeyed = on_obeyed,
+		.refused = on_refused, .expired = on_expired};
 
 	for (;;) {
 		const int r = broker_serve(launch->broker, &hooks, &launch->outcome);
@@ -702,6 +727,7 @@ launch_done(struct launch *launch)
 {
 	control_close(launch->control);
 	keys_done(launch);
+	ledger_done(&launch->ledger);
 	for (unsigned i = 0; i < WHEN_COUNT; i++)
 		new_file_done(&launch->images[i]);
 	new_file_done(&launch->report_file);

@@ -9,6 +9,7 @@
  *   taping.c    --record and replay: what is round a journal
  *   verdict.c   the outcome in words, and the exit status
  *   account.c   the outcome as JSON (--report)
+ *   ledger.c    what the broker refused and cut of itself, by key
  *   control.c   --control: what is told to it while it runs
  *
  * Callers  run.c, inspect.c.
@@ -23,6 +24,7 @@
 #include "sandbox/broker_walls.h"
 #include "tools/keyhold/files.h"
 #include "tools/keyhold/hostkey.h"
+#include "tools/keyhold/ledger.h"
 #include "tools/keyhold/options.h"
 #include "tools/keyhold/start.h"
 
@@ -56,6 +58,7 @@ struct launch {
 	struct broker_walls_config enclosure; /* what may be granted later */
 
 	/* What happened. */
+	struct ledger ledger;
 	struct broker_walls_state enclosed;
 	struct broker_outcome outcome;
 	char *guest_name;      /* replay: as it was recorded; `program` is this then */

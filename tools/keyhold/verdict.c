@@ -273,6 +273,25 @@ say_denied(const struct launch *launch, int status)
 			WASI_WHY_MAX);
 }
 
+/* What only the broker knows: where a name led, and whose time was over. */
+static void
+say_broker(const struct launch *launch, int status)
+{
+	const struct ledger *ledger = &launch->ledger;
+	const struct refusal *refusal = ledger_newest(ledger);
+	char name[128], count[UNITS_TEXT_MAX];
+
+	if (refusal)
+		say("key %s: %s%s%s was refused%s%s%s: %s", refusal->key, refusal->what,
+			refusal->path[0] ? " " : "", refusal->path, refusal->count > 1 ? " " : "",
+			refusal->count > 1 ? units_group(refusal->count, count) : "",
+			refusal->count > 1 ? " times" : "", refusal->why);
+	for (uint32_t i = 0; status && i < ledger->keys_count; i++)
+		if (ledger->keys[i].is_expired)
+			say("key %s was cut while it ran: its time, for=, was over",
+				say_safe(ledger->keys[i].name, strlen(ledger->keys[i].name), name, sizeof(name)));
+}
+
 /* One line for each that waits. */
 static void
 say_waiting(const struct launch *launch)
@@ -472,12 +491,14 @@ verdict(struct launch *launch)
 			say_holes(launch);
 		r = print_values(launch);
 		say_ended(launch, status);
+		say_broker(launch, status);
 		if (launch->start.flags & START_REPLAY)
 			status = taping_verdict(launch, status);
 		if (!status)
 			status = r;
 	} else {
 		say_silent(launch);
+		say_broker(launch, status);
 	}
 	if (kept)
 		status = kept;
