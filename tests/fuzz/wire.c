@@ -3,6 +3,10 @@
  * The broker refuses, serves or ends the worker; it leaks no descriptor, and nothing
  * beside the grant changes.
  *
+ * Beside the directory it has networks that end in themselves: a listener, rules to
+ * its port by address and by name, a resolver. All names are pinned, so no question
+ * leaves, and no rule has another port, so nobody else is reached.
+ *
  * Input: messages one after the other, as message_get() reads them: small numbers and
  * edges rather than bytes of the struct. Ringless, so that reads, writes
  * and waits are the broker's too. */
@@ -18,12 +22,13 @@
 #include <unistd.h>
 
 #include "drivers/broker/impl.h"
+#include "drivers/broker/net.h"
 #include "drivers/staging.h"
 #include "kernel/base/bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-enum { MESSAGES_MAX = 48, CLEAN_EVERY = 256, FILE_BYTES = 16 << 20 };
+enum { MESSAGES_MAX = 48, CLEAN_EVERY = 256, FILE_BYTES = 16 << 20, GRANTS = 5 };
 
 static char place[] = "/tmp/keyhold-fuzz-wire-XXXXXX";
 static int above = -1;
@@ -123,11 +128,13 @@ number(struct bytes_in *in)
 	return kind < 200 ? kind : kind < 230 ? bytes_u64(in) : edges[kind % (sizeof edges / sizeof *edges)];
 }
 
+static char hosts[6][64]; /* with the port of this run's listener */
+
 static uint32_t
 text(struct bytes_in *in, char *out)
 {
 	static const char *const names[] = {"f", "d", "d/new", "..", "../secret", "/etc", "out", "d/../..",
-		".", "", "new", "d/../f"};
+		".", "", "new", "d/../f", hosts[0], hosts[1], hosts[2], hosts[3], hosts[4], hosts[5]};
 	const uint8_t which = bytes_u8(in);
 	uint32_t count = which & 15;
 
@@ -141,6 +148,38 @@ text(struct bytes_in *in, char *out)
 	for (uint32_t i = 0; i < count; i++)
 		out[i] = (char)bytes_u8(in);
 	return count;
+}
+
+/* The ids of what was granted. */
+static void
+grant_all(struct broker *broker, int cage, struct report *report, uint32_t ret_ids[GRANTS])
+{
+	const struct broker_address listener = {.kind = BROKER_LISTEN, .pattern = "127.0.0.1:0", .conns_max = 4};
+	char address[DEVICE_ADDRESS_BYTES];
+	struct broker_grant grant;
+	const char *port;
+
+	check(broker_grant_dir(broker, cage, BROKER_READ | BROKER_WRITE, report, &grant) == 0);
+	ret_ids[0] = grant.id;
+	check(broker_name_servers(broker, "127.0.0.1:9", report) == 0);
+	check(broker_pin(broker, "a.example.com=127.0.0.1", report) == 0);
+	check(broker_pin(broker, "a.example.com=10.0.0.1", report) == 0);
+	check(broker_grant_listener(broker, &listener, report, &grant, address) == 0);
+	ret_ids[1] = grant.id;
+	port = strrchr(address, ':');
+	(void)snprintf(hosts[0], sizeof hosts[0], "127.0.0.1%s", port);
+	(void)snprintf(hosts[1], sizeof hosts[1], "127.0.0.0/8%s", port);
+	(void)snprintf(hosts[2], sizeof hosts[2], "a.example.com%s", port);
+	(void)snprintf(hosts[3], sizeof hosts[3], "[::ffff:127.0.0.1]%s", port);
+	(void)snprintf(hosts[4], sizeof hosts[4], "169.254.169.254%s", port);
+	(void)snprintf(hosts[5], sizeof hosts[5], "a.example.com");
+	for (uint32_t i = 2; i < GRANTS; i++) {
+		const struct broker_address rule = {.kind = i == 4 ? BROKER_RESOLVE : BROKER_TCP,
+			.pattern = i == 4 ? hosts[5] : hosts[i - 1], .conns_max = i == 2 ? 3 : 0};
+
+		check(broker_grant_address(broker, &rule, report, &grant) == 0);
+		ret_ids[i] = grant.id;
+	}
 }
 
 /* The next message of the input; false at its end. */
@@ -178,9 +217,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	const struct broker_config config = {.handles_max = 32, .ringless = true};
 	static struct wire_request message;
-	struct broker_grant grant;
 	struct report report;
 	struct broker *broker;
+	uint32_t ids[GRANTS];
 	int fds, cage;
 	struct bytes_in in = bytes_in(bytes, count);
 
@@ -190,7 +229,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	fds = count_fds();
 	cage = make_cage();
 	check(broker_new(&config, &report, &broker) == 0);
-	check(broker_grant_dir(broker, cage, BROKER_READ | BROKER_WRITE, &report, &grant) == 0);
+	grant_all(broker, cage, &report, ids);
 	check(shared_make(broker, &report) == 0);
 	for (int i = 0; i < MESSAGES_MAX && !broker->broken; i++) {
 		const uint32_t put = atomic_load(&broker->start->at.requests_put);
@@ -206,7 +245,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 			atomic_store(&broker->start->at.replies_got,
 				atomic_load(&broker->start->at.replies_put));
 	}
-	(void)broker_revoke(broker, grant.id);
+	for (uint32_t i = 0; i < GRANTS; i++) {
+		(void)broker_revoke(broker, ids[i]);
+		check(broker->grants[i].counts.conns == 0);
+	}
+	check(broker->net->dials_used == 0);
 	for (uint32_t i = WIRE_SLOT_FIRST; i < broker->handle_fresh; i++)
 		check(broker->handles[i].state != HANDLE_OPEN);
 	broker_free(broker);
