@@ -452,8 +452,7 @@ check_return(struct checker *c, struct node *node)
 	struct type *type;
 
 	if (!node->a) {
-		if (in->def->typed ? in->def->results != NULL : in->returns)
-			source_complain(c->sources, node->at, NULL, "something is to be returned here");
+		in->bare = node->at + 1;
 		return;
 	}
 	if (in->def->top) {
@@ -591,6 +590,8 @@ check_body(struct checker *c, struct instance *instance)
 	if (!def->typed && !instance->returns && type_of(instance->result)->kind == TYPE_VAR)
 		(void)type_unify(instance->result, &type_none); /* calls of itself hear of it, too */
 	instance->returns = type_of(instance->result)->kind != TYPE_NONE;
+	if (instance->returns && instance->bare) /* whichever comes first */
+		source_complain(c->sources, instance->bare - 1, NULL, "something is to be returned here");
 	instance->open = false;
 	c->in = saved.in;
 	c->sure = saved.sure;

@@ -83,6 +83,7 @@ struct instance {
 	struct variable *variables;
 	uint32_t variables_count, variables_room, number; /* number: among all instances */
 	bool returns, outcome;           /* a value; one that may be a stop */
+	place bare;                      /* 1 + of a `return` of nothing; 0: there is none */
 	bool open;                       /* being checked */
 	bool done;
 	uint32_t entry; /* 1 + its place among the entries of sandboxes; 0: is none */
