@@ -298,8 +298,10 @@ check_set_op(struct checker *c, struct node *node)
 	*fact = (struct fact){0};
 	type = check_expr(c, node->a); /* it must have a value already */
 	want = target_type(c, node->a);
-	if (!want)
+	if (!want) { /* a function, a constant; an unknown name was told of */
+		source_complain(c->sources, node->a->at, NULL, "this cannot be changed");
 		return;
+	}
 	if (node->a->kind == N_NAME && check_fact(c, node->a)->use == USE_VARIABLE)
 		c->in->variables[check_fact(c, node->a)->index].assigned = true;
 	type = type_of(want);
