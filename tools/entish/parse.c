@@ -433,7 +433,7 @@ parse_domain_variable(struct parser *p, struct node **last)
 static void
 parse_domain(struct parser *p)
 {
-	struct domain_block *block = arena_take(p->sources->arena, sizeof *block), **place;
+	struct domain_block *block = arena_take(p->sources->arena, sizeof *block), **last_block;
 	struct def *begins = arena_take(p->sources->arena, sizeof *begins);
 	struct node **last = &begins->body;
 
@@ -442,9 +442,9 @@ parse_domain(struct parser *p)
 	block->name = p->at->text ? p->at->text : "?";
 	block->number = p->unit->domains_count++;
 	block->begins = begins;
-	for (place = &p->unit->domains; *place; place = &(*place)->next)
+	for (last_block = &p->unit->domains; *last_block; last_block = &(*last_block)->next)
 		continue;
-	*place = block;
+	*last_block = block;
 	*begins = (struct def){.name = block->name, .at = block->at, .unit = p->unit, .begins = true,
 		.domain = block->name, .block = block, .id_first = *p->ids};
 	parse_want(p, T_NAME, "domain name:");
