@@ -17,7 +17,7 @@ LINE = re.compile(r"^\s*(not )?ok\b(?:\s+\d+)?\s*(?:-\s*)?(.*)$")
 SKIP = re.compile(r"#\s*SKIP\b:?\s*(.*)", re.I)
 # What tests say when they skip themselves, and the NAME of what is then missing.
 NEEDS = [(re.compile(pattern, re.I), name) for pattern, name in [
-    (r"not in this tier|only root can lose it|only root can make", "by-design"),
+    (r"by design: |not in this tier|only root can lose it|only root can make", "by-design"),
     (r"WASI suite is not here", "wasi-suite"),
     (r"root needs no user namespace", "unprivileged"),
     (r"not root|only root|root without", "root"),
