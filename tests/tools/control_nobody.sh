@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # control_nobody.sh KEYHOLD SOURCE LIVE.wasm [net] - control.py, or control_net.py, as an
 # unprivileged user.
+set -- "$(realpath "$1")" "$(realpath "$2")" "$(realpath "$3")" ${4:+"$4"}
 script=$2/tests/tools/control${4:+_$4}.py
 args=("$1" "$2" "$3" /none)
 [ -z "$4" ] || args=("$1" "$3" /none)
