@@ -180,7 +180,8 @@ begin(void)
 	int fd;
 
 	if (!network_of_its_own())
-		cr_skip_test("no network namespace can be made here: %s", strerror(errno));
+		cr_skip_test("%sno network namespace can be made here: %s",
+			geteuid() ? "not root, and " : "", strerror(errno));
 	script = mmap(NULL, sizeof *script, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	fd = open_at("127.0.0.1", SOCK_DGRAM, DNS_PORT);
 	server = fork();

@@ -8,9 +8,15 @@
 #include "tools/entish/format.h"
 #include "tools/entish/library.h"
 
+struct imported { /* a text that import() gave */
+	struct imported *next;
+	const char *text;
+};
+
 struct entish {
 	struct arena arena;
 	struct sources sources;
+	struct imported *imported; /* nodes in the arena */
 	struct out module;
 	const char *words;
 };
@@ -33,6 +39,8 @@ entish_free(struct entish *e)
 {
 	if (!e)
 		return;
+	for (const struct imported *i = e->imported; i; i = i->next)
+		free((char *)(uintptr_t)i->text);
 	arena_done(&e->arena);
 	free(e);
 }
@@ -126,8 +134,13 @@ read_import(struct reader *r, struct import *import)
 			import->unit = u;
 	if (import->unit)
 		return;
-	if (r->input->import)
+	if (r->input->import) {
+		struct imported *imported = arena_take(&r->e->arena, sizeof *imported);
+
 		text = r->input->import(r->input->context, import->name);
+		*imported = (struct imported){r->e->imported, text.text};
+		r->e->imported = imported;
+	}
 	if (!text.text && strcmp(import->name, "prelude")) {
 		text = library(import->name);
 		ours = text.text;

@@ -24,7 +24,7 @@ struct entish_text {
 struct entish_input {
 	const char *name; /* as messages call it */
 	struct entish_text source;
-	/* `x.et` beside the program; may be NULL. The text stays until entish_free(). */
+	/* `x.et` beside the program; may be NULL. The text is malloc()ed: entish_free() frees it. */
 	struct entish_text (*import)(void *context, const char *name);
 	void *context;
 };
