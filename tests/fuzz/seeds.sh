@@ -18,5 +18,5 @@ if command -v wat2wasm >/dev/null 2>&1; then
 fi
 cp "$corpus"/module/*.wasm "$corpus/program/"
 mkdir -p "$corpus/entish"
-cp "$source"/entish/*/*.et "$corpus/entish/"
+cp --backup=numbered "$source"/entish/*/*.et "$corpus/entish/"
 : >"$stamp"
