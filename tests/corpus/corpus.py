@@ -22,6 +22,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+import tap
+
 NOBODY = 65534
 LIMIT = 256 << 20
 # What is worth doing at every commit, in a tier and as a user that have all walls.
@@ -226,6 +229,7 @@ class Stage:
             os.setgroups([])
             os.setresgid(self.user, self.user, self.user)
             os.setresuid(self.user, self.user, self.user)
+        tap.die_with_test()
 
     def worker(self):
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
@@ -326,7 +330,7 @@ def main():
     os.chmod(bin_dir, 0o755)
     hostile = shutil.copy(hostile, bin_dir)
     renamer = shutil.copy(renamer, bin_dir)
-    failed, count, begun = False, 0, time.monotonic()
+    begun = time.monotonic()
     for number, name, end, needs, payload in rows():
         if sys.argv[6:] and name not in sys.argv[6:]:
             continue
@@ -335,7 +339,6 @@ def main():
         # Fuzzing and renaming go on for long in one place only.
         long = tier == "T0" and who == "root" or bool(sys.argv[6:])
         rounds = 1 if end != "FUZZ" else 400 if long else 20
-        count += 1
         stage, why, skip = None, None, None
         if tier == "T2" and "RING" in needs:
             skip = "by design: T2 has no ring"
@@ -360,22 +363,18 @@ def main():
                 finally:
                     stage.clear()
                 seed += 1
-        failed = failed or why is not None
-        after = f" # SKIP {skip}" if skip else ""
-        print(f"{'not ' if why else ''}ok {count} - corpus: {number} {name}{after}")
-        for line in (why or "").splitlines()[:40]:
-            print(f"# {line}")
-        sys.stdout.flush()
+        if skip:
+            tap.skip(f"corpus: {number} {name}", skip)
+        else:
+            tap.ok(f"corpus: {number} {name}", not why, why)
     if how != "quick" and not sys.argv[6:]:
         for number, name, reason in [
                 (20, "no descriptor left in the whole system (ENFILE)", "by design: it would starve the host"),
                 (21, "the host's clock jumps", "by design: a test does not set the host's clock")]:
-            count += 1
-            print(f"ok {count} - corpus: {number} {name} # SKIP {reason}")
-    print(f"1..{count}")
+            tap.skip(f"corpus: {number} {name}", reason)
     print(f"# {time.monotonic() - begun:.1f} s")
     shutil.rmtree(bin_dir)
-    return 1 if failed else 0
+    tap.end()
 
 
 sys.exit(main())

@@ -10,6 +10,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+import tap
+
 PROGRAM = """(module (memory 3) (func (export "_start") (local i32)
   (loop (i32.store (i32.and (local.get 0) (i32.const 0x1fffc)) (local.get 0))
         (local.set 0 (i32.add (local.get 0) (i32.const 4099))) (br 0))))"""
@@ -29,7 +32,7 @@ def main():
                     "--snapshot-on", "gas=image", "x.wasm"]
 
         def run(args):
-            return subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            return tap.run(*args)
 
         count = 0
         for tier in "T0", "T1", "T2":

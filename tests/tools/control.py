@@ -3,121 +3,15 @@
 """control.py KEYHOLD SOURCE LIVE.wasm PYTHON.wasm - programs that run are looked at and
 told what to do. TAP on stdout. KH_GOLDEN=write renews tests/golden/control.txt; KH_RUN: options of
 every run besides."""
-import array, contextlib, json, os, pty, re, select, shutil, socket, subprocess, sys, tempfile, termios
-import time
+import contextlib, json, os, pty, re, select, subprocess, sys, termios
 
-KH, SOURCE, LIVE, PYTHON = (os.path.realpath(a) for a in sys.argv[1:5])
-RUN = os.environ.get("KH_RUN", "").split()
-WORK = tempfile.mkdtemp()
-os.chdir(WORK)
+import tap
+from program import KH, Line, Program, ask, kh, replay
+from tap import PATIENCE, begin, ok, run, same, skip, until
+
+SOURCE, LIVE, PYTHON = (os.path.realpath(a) for a in sys.argv[2:5])
+WORK = tap.work_in_folder()
 os.chmod(WORK, 0o755)
-PATIENCE = 30.0  # the machine may be busy with other things
-count = bad = 0
-
-
-def ok(name, good, about=""):
-    global count, bad
-    count += 1
-    print(f"{'' if good else 'not '}ok {count} - {name}")
-    if not good:
-        bad += 1
-        for line in str(about).splitlines()[:20]:
-            print(f"# {line}")
-    sys.stdout.flush()
-
-
-def same(name, got, want):
-    ok(name, got == want, f"wanted {want!r}\ngot    {got!r}")
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}")
-
-
-def kh(*args, control="c", stdin=None):
-    """A command on the program at `control`: (status, output, errors)."""
-    done = subprocess.run([KH, *args, "--control", control], capture_output=True, text=True,
-        stdin=subprocess.DEVNULL if stdin is None else stdin, timeout=60)
-    return done.returncode, done.stdout, done.stderr
-
-
-def ask(*args, control="c"):
-    status, out, err = kh(*args, "--json", control=control)
-    if status:
-        raise RuntimeError(f"{args}: {status} {err}")
-    return json.loads(out)
-
-
-class Program:
-    """keyhold run .. in the background."""
-
-    def __init__(self, *args, control="c", stdin=subprocess.DEVNULL, verb="run"):
-        self.out, self.err = open("out", "w+"), open("err", "w+")
-        self.job = subprocess.Popen([KH, verb, *RUN, "--control", control, *args], stdin=stdin,
-            stdout=self.out, stderr=self.err)
-        self.control = control
-        until(lambda: os.path.exists(control) or self.job.poll() is not None)
-
-    def said(self):
-        return open("out").read()
-
-    def waits_for(self, text, name=None):
-        good = until(lambda: text in self.said())
-        ok(name or f"it says {text!r}", good, self.said() + open("err").read())
-
-    def end(self):
-        """Its status; ended if it still runs."""
-        if self.job.poll() is None:
-            kh("end", "main", control=self.control)
-        try:
-            return self.job.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.job.kill()
-            return self.job.wait()
-
-
-def until(good):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if good():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-class Line:
-    """A client that speaks for itself."""
-
-    def __init__(self, path="c"):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
-        self.socket.settimeout(PATIENCE)
-        self.left = b""
-
-    def say(self, text, *fds):
-        data = text if isinstance(text, bytes) else (json.dumps(text) + "\n").encode()
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.socket.sendmsg([data], rights)
-
-    def hear(self):
-        while b"\n" not in self.left:
-            try:
-                got = self.socket.recv(65536)
-            except ConnectionResetError:  # it had not heard all of us
-                got = b""
-            if not got:
-                return None
-            self.left += got
-        line, self.left = self.left.split(b"\n", 1)
-        return json.loads(line)
-
-    def ask(self, text, *fds):
-        self.say(text, *fds)
-        return self.hear()
-
-
 golden = []
 
 
@@ -179,8 +73,7 @@ same("a limit of gas, and more", (kh("limit", "main", "gas=900T")[0], kh("limit"
 left = ask("ps")["domains"][0]["gas"]["left"]
 ok("is told", 800e12 < left < 901e12, left)
 same("an image of it, while it runs", kh("snapshot", "main", "s.khi")[0], 0)
-ok("which is whole", b"live" in subprocess.run([KH, "inspect", "s.khi"], capture_output=True).stdout or
-    subprocess.run([KH, "inspect", "s.khi"], capture_output=True).returncode == 0)
+same("which is whole", run(KH, "inspect", "s.khi").returncode, 0)
 ok("it still runs", p.job.poll() is None)
 status, out, err = kh("ps")
 ok("ps is a table", status == 0 and re.match(r"DOMAIN +STATE +GAS", out) and "main" in out, out)
@@ -188,7 +81,7 @@ status, out, err = kh("top")
 ok("top is one, once, where there is no terminal", status == 0 and out.count("DOMAIN") == 1, out)
 here, there = pty.openpty()
 before = termios.tcgetattr(there)
-job = subprocess.Popen([KH, "top", "--control", "c"], stdin=there, stdout=there, stderr=there)
+job = begin(KH, "top", "--control", "c", stdin=there, stdout=there, stderr=there)
 seen = b""
 while b"q quits" not in seen and select.select([here], [], [], PATIENCE)[0]:
     seen += os.read(here, 4096)
@@ -233,21 +126,21 @@ refused("grant without a key", 64, "grant", "main")
 refused("ps with an operand", 64, "ps", "main")
 refused("nobody listens there", 66, "ps", control="nowhere")
 refused("it is no socket", 66, "ps", control="srv/x")
-got = subprocess.run([KH, "ps"], capture_output=True, text=True)
+got = run(KH, "ps")
 golden.append(f"$ keyhold ps\n{got.stderr}= {got.returncode}\n")
 same("without --control", got.returncode, 64)
-got = subprocess.run([KH, "run", "--control", "c", LIVE], capture_output=True, text=True)
+got = run(KH, "run", "--control", "c", LIVE)
 golden.append(f"$ keyhold run --control c live.wasm\n{got.stderr}= {got.returncode}\n")
 same("two programs at one socket", got.returncode, 66)
-got = subprocess.run([KH, "run", "--control", "srv/x", LIVE], capture_output=True, text=True)
+got = run(KH, "run", "--control", "srv/x", LIVE)
 golden.append(f"$ keyhold run --control srv/x live.wasm\n{got.stderr}= {got.returncode}\n")
 ok("a file there is left alone", got.returncode == 66 and open("srv/x").read() == "three", got)
 os.mkdir("open")
 os.chmod("open", 0o777)
-got = subprocess.run([KH, "run", "--control", "open/c", LIVE], capture_output=True, text=True)
+got = run(KH, "run", "--control", "open/c", LIVE)
 golden.append(f"$ keyhold run --control open/c live.wasm\n{got.stderr}= {got.returncode}\n")
 same("a folder that others may write", got.returncode, 66)
-got = subprocess.run([KH, "run", "--control", "x" * 120, LIVE], capture_output=True, text=True)
+got = run(KH, "run", "--control", "x" * 120, LIVE)
 same("a name that is too long for a socket", got.returncode, 66)
 
 # --- the protocol ---------------------------------------------------------------------------
@@ -298,7 +191,7 @@ same("ends its connection", long.hear(), None)
 hung = [Line() for _ in range(20)]
 ok("clients that say nothing hold up nobody", kh("ps")[0] == 0)
 for h in hung:
-    h.socket.close()
+    h.close()
 slow = Line()
 for _ in range(4000):
     try:
@@ -307,10 +200,10 @@ for _ in range(4000):
     except (TimeoutError, OSError):
         break
 ok("nor does one that does not listen", kh("ps")[0] == 0)
-slow.socket.close()
+slow.close()
 half = Line()
 half.say(b'{"do":')
-half.socket.close()
+half.close()
 ok("nor one that goes in the middle of a line", kh("ps")[0] == 0)
 if os.geteuid() == 0:
     os.chmod("c", 0o666)
@@ -329,7 +222,7 @@ refused("a program that ended", 66, "ps")
 
 # --- had again --------------------------------------------------------------------------------
 os.rename("out", "then")
-again = subprocess.run([KH, "replay", "--report", "again.json", "t.khr"], capture_output=True, text=True)
+again = replay("t.khr", "--report", "again.json")
 same("with grants, cuts, limits, a freeze and a snapshot it replays", again.returncode, 137)
 ok("to the bit", again.stdout == open("then").read() and "the same end" in again.stderr, again.stderr)
 r, a = json.load(open("r.json")), json.load(open("again.json"))
@@ -366,9 +259,9 @@ same("thaw the child", kh("thaw", "main/plug")[0], 0)
 p.waits_for("rc 0, reason 3", "its limit ends its run, and main goes on")
 same("main ends by itself", p.job.wait(PATIENCE), 0)
 os.rename("out", "then")
-again = subprocess.run([KH, "replay", "u.khr"], capture_output=True, text=True)
+again = replay("u.khr")
 ok("all that replays", again.returncode == 0 and again.stdout == open("then").read(), again.stderr)
-got = subprocess.run([KH, "replay", "--only", "main/plug", "u.khr"], capture_output=True, text=True)
+got = replay("u.khr", "--only", "main/plug")
 ok("the child alone does not, and that is said", got.returncode != 0 and "control" in got.stderr, got.stderr)
 p = Program("--key", "file:spin.wasm,ro,as=/kid", LIVE, "kid", "/kid", "plug")
 p.waits_for("runs plug")
@@ -388,17 +281,36 @@ p.waits_for("read: first")
 same("revoked with a read in flight", kh("revoke", "main:/in")[0], 0)
 ok("it ends with an error", until(lambda: "read: Bad file" in p.said() or "read: Capab" in p.said()), p.said())
 os.write(hold, b"canary")
-time.sleep(0.2)
+used = ask("ps")["domains"][0]["gas"]["used"]
+ok("it goes on", until(lambda: ask("ps")["domains"][0]["gas"]["used"] > used + 1000000))
 same("what came later is not taken", ("canary" in p.said(), os.read(hold, 64)), (False, b"canary"))
 p.end()
 os.rename("out", "then")
-again = subprocess.run([KH, "replay", "w.khr"], capture_output=True, text=True)
+again = replay("w.khr")
 ok("a cut with a read in flight replays", again.returncode == 137 and again.stdout == open("then").read(), again.stderr)
 p = Program("--snapshot-on", "signal=end.khi", LIVE, "poll", "/data/x")
 p.waits_for("open: No such file")
 p.job.kill()
 p.job.wait()
 ok("a socket left behind", os.path.exists("c"))
+# As a test does that is killed: what it began ends with it.
+killed = begin(sys.executable, "-c", "import sys; from program import *; p = Program(*sys.argv[2:], control='k');"
+    "print(p.job.pid, flush=True); p.job.wait()", KH, LIVE, "poll", "/data/x", stdout=subprocess.PIPE,
+    env={**os.environ, "PYTHONPATH": os.path.dirname(tap.__file__)})
+broker = killed.stdout.readline().decode().strip()
+worker = open(f"/proc/{broker}/task/{broker}/children").read().strip()
+killed.kill()
+killed.wait()
+
+
+def ended(pid):
+    with contextlib.suppress(OSError):
+        return open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1][0] in "ZX"
+    return True
+
+
+ok("a test that is killed leaves nobody behind", worker and until(lambda: ended(broker) and ended(worker)),
+    (broker, worker))
 p = Program("--snapshot-on", "signal=end.khi", LIVE, "poll", "/data/x")
 p.waits_for("open: No such file", "is taken over")
 same("an image is kept when it is ended", (p.end(), os.path.exists("end.khi")), (137, True))
@@ -448,6 +360,4 @@ if text != have:
     open("golden", "w").write(text)
 diff = "" if text == have else subprocess.run(["diff", "-u", path, "golden"], capture_output=True, text=True).stdout
 ok("refusals in their words (tests/golden/control.txt)", text == have, diff)
-shutil.rmtree(WORK)
-print(f"1..{count}")
-sys.exit(bad != 0)
+tap.end()

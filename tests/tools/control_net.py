@@ -3,7 +3,7 @@
 """control_net.py KEYHOLD LIVE.wasm PYTHON.wasm - networks granted to programs that run behind
 their walls, and taken from them; names that lead elsewhere the second time, asked for from
 behind the broker's. TAP on stdout. KH_RUN: options of every run besides."""
-import array, contextlib, json, os, re, shutil, socket, struct, subprocess, sys, tempfile, threading, time
+import contextlib, json, os, re, shutil, socket, struct, subprocess, sys, threading
 
 PUBLIC = "93.184.216.34"
 METADATA = "169.254.169.254"
@@ -19,77 +19,20 @@ if OWN:
     for address in (PUBLIC, METADATA):
         subprocess.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
 
-KH, LIVE, PYTHON = (os.path.realpath(a) for a in sys.argv[1:4])
-RUN = os.environ.get("KH_RUN", "").split()
-WORK = tempfile.mkdtemp()
-os.chdir(WORK)
-PATIENCE = 30.0  # the machine may be busy with other things
-count = bad = 0
+import program, tap
+from program import Line, ask, kh, replay
+from tap import PATIENCE, ok, same, skip, until
 
-
-def ok(name, good, about=""):
-    global count, bad
-    count += 1
-    print(f"{'' if good else 'not '}ok {count} - {name}")
-    if not good:
-        bad += 1
-        for line in str(about).splitlines()[:20]:
-            print(f"# {line}")
-    sys.stdout.flush()
-
-
-def same(name, got, want):
-    ok(name, got == want, f"wanted {want!r}\ngot    {got!r}")
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}")
-
-
-def until(good):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if good():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def kh(*args):
-    done = subprocess.run([KH, *args, "--control", "c"], capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
-
-
-def ask(*args):
-    status, out, err = kh(*args, "--json")
-    if status:
-        raise RuntimeError(f"{args}: {status} {err}")
-    return json.loads(out)
+LIVE, PYTHON = (os.path.realpath(a) for a in sys.argv[2:4])
+WORK = tap.work_in_folder()
 
 
 def key(name):
     return next((k for k in ask("keys")["keys"] if k["name"] == name), None)
 
 
-class Program:
-    def __init__(self, *args, stdin=subprocess.DEVNULL, control=True):
-        self.out, self.err = open("out", "w+"), open("err", "w+")
-        self.job = subprocess.Popen([KH, "run", *RUN, *(["--control", "c"] if control else []), "--clock",
-            "real", *args], stdin=stdin, stdout=self.out, stderr=self.err)
-        until(lambda: not control or os.path.exists("c") or self.job.poll() is not None)
-
-    def said(self):
-        return open("out").read()
-
-    def waits_for(self, text, name):
-        ok(name, until(lambda: text in self.said()), self.said() + open("err").read())
-
-    def end(self):
-        if self.job.poll() is None:
-            kh("end", "main")
-        return self.job.wait(PATIENCE)
+def Program(*args, **how):
+    return program.Program("--clock", "real", *args, **how)
 
 
 class Peer:
@@ -218,12 +161,8 @@ with socket.socket() as taken:
     ok("metadata is never granted", status and "metadata" in err, (status, err))
 
     def raw(text, *fds):
-        with socket.socket(socket.AF_UNIX) as line:
-            line.connect("c")
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-            line.sendmsg([(json.dumps({"do": "grant", "domain": "main", "as": "/l", **text}) + "\n").encode()],
-                rights)
-            return json.loads(line.makefile().readline())
+        with contextlib.closing(Line()) as line:
+            return line.ask({"do": "grant", "domain": "main", "as": "/l", **text}, *fds)
 
     here = f"listen:127.0.0.1:{taken.getsockname()[1]}"
     same("a listener that is a pipe", raw({"spec": here, "fd": True}, os.pipe()[0])["error"]["code"], "cannot")
@@ -240,7 +179,7 @@ with socket.socket() as taken:
         "as": "/own"}))
 same("the run ends as it is told", p.end(), 137)
 os.rename("out", "then")
-again = subprocess.run([KH, "replay", "t.khr"], capture_output=True, text=True)
+again = replay("t.khr")
 ok("all of that replays, without a network", again.returncode == 137 and again.stdout == open("then").read(),
     again.stderr)
 
@@ -261,7 +200,7 @@ p.end()
 
 # --- for= at the start: the broker's cut, behind all of its walls --------------------------------------
 one = Peer(b"one")
-p = Program("--key", f"tcp:127.0.0.1:{one.port},for=700ms,as=/net/api", LIVE, "talk", "/net/api", control=False)
+p = Program("--key", f"tcp:127.0.0.1:{one.port},for=700ms,as=/net/api", LIVE, "talk", "/net/api", control=None)
 p.waits_for("heard: one", "a key of the start is used")
 p.waits_for("open: Capabilities insufficient", "and ends by itself")
 ok("with its connections", until(lambda: (one.came, one.gone) == (1, 1)), (one.came, one.gone))
@@ -300,7 +239,7 @@ if OWN:
     everywhere = Peer(b"seven", socket.AF_INET6, ("::", port))
     steps = [("A", PUBLIC, "!"), ("A", "127.0.0.1", "x"), ("A", METADATA, "x"), ("AAAA", "::ffff:127.0.0.1", "x"),
         ("AAAA", "::1", "x"), ("A", "10.0.0.1", "x"), ("A", PUBLIC, "!")]
-    for control in (False, True):
+    for control in (None, "c"):
         how = "with control" if control else "behind all of the broker's walls"
         feed, into = os.pipe()
         del everywhere.where[:]
@@ -313,9 +252,10 @@ if OWN:
             os.write(into, b"n")
             ok(f"{how}: {address} is {'reached' if want == '!' else 'not'}",
                 until(lambda: len(p.said()) == 2 * i + 2) and p.said()[-1] == want, p.said() + open("err").read())
-        time.sleep(0.1)
+        socket.create_connection(("::1", port)).close()  # who came before is let in before
+        until(lambda: len(everywhere.where) > 2 and everywhere.where[-1][0] == "::1")
         same(f"{how}: only the public address was connected to",
-            [w[0] for w in everywhere.where], ["::ffff:" + PUBLIC] * 2)
+            [w[0] for w in everywhere.where], ["::ffff:" + PUBLIC] * 2 + ["::1"])
         if control:
             words = " ".join(w["why"] for w in ask("why")["broker"])
             ok("why has each in words", all(a in words for a in ("127.0.0.1", METADATA, "::1", "10.0.0.1")), words)
@@ -355,7 +295,4 @@ while True:
     p.end()
 elif PYTHON != "/none": # else another run of this has it
     skip("an unmodified Python is granted an address and cut", "needs real-npm (tests/real/build python)")
-shutil.rmtree(WORK)
-print(f"1..{count}")
-sys.stdout.flush()
-os._exit(bad != 0)
+tap.end()

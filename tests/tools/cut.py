@@ -7,55 +7,21 @@ that nobody answers; an accept that nobody comes to; a read of a file that a thr
 ring is in the middle of. What comes after the errno stays where it is. Beside each round
 a native process is woken and answers: where that alone takes long, the machine is too busy
 to tell, and that is said. TAP on stdout."""
-import array, contextlib, ctypes, json, os, select, signal, socket, struct, subprocess, sys, tempfile, time
+import contextlib, ctypes, os, select, signal, socket, struct, subprocess, sys, time
 
-KH, LIVE = (os.path.realpath(a) for a in sys.argv[1:3])
+import tap
+from program import KH, RUN, Line
+from tap import begin, libc, ok, skip, until
+
+LIVE = os.path.realpath(sys.argv[2])
 ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
-RUN = os.environ.get("KH_RUN", "").split()
 LIMIT_MS, BUSY_MS = 5.0, 1.0
-os.chdir(tempfile.mkdtemp())
-count = bad = 0
-
-
-def ok(name, good, about=""):
-    global count, bad
-    count += 1
-    bad += not good
-    print(f"{'' if good else 'not '}ok {count} - {name}")
-    if not good:
-        print(f"# {about}")
-    sys.stdout.flush()
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}")
+tap.work_in_folder()
 
 
 def parts(times):
     times = sorted(times) or [0.0]
     return [times[min(len(times) - 1, int(len(times) * part))] for part in (0.5, 0.99, 1)]
-
-
-class Line:
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_UNIX)
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                return self.socket.connect("c")
-            time.sleep(0.01)
-
-    def send(self, text, *fds):
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.socket.sendmsg([(json.dumps(text) + "\n").encode()], rights)
-
-    def hear(self):
-        left = b""
-        while not left.endswith(b"\n"):
-            left += self.socket.recv(65536)
-        return json.loads(left)
 
 
 def heard(fd, want):
@@ -79,8 +45,7 @@ def quiet(fd):
 def in_flight(line):
     """Until the program waits for a device."""
     for _ in range(2000):
-        line.send({"do": "ps"})
-        if line.hear()["ok"]["domains"][0]["device"]:
+        if line.ask({"do": "ps"})["ok"]["domains"][0]["device"]:
             return True
     return False
 
@@ -218,7 +183,6 @@ class Slow:
 
 def mount_slow():
     """Its server; or why not."""
-    libc = ctypes.CDLL(None, use_errno=True)
     if "T2" in RUN or os.environ.get("KEYHOLD_TIER") == "T2":
         return None, "on T2 the broker itself waits for such a file"
     try:
@@ -231,6 +195,7 @@ def mount_slow():
         return None, os.strerror(ctypes.get_errno())
     server = os.fork()
     if not server:
+        tap.die_with_test()
         with contextlib.suppress(OSError):
             fuse_serve(fd)
         os._exit(0)
@@ -244,16 +209,15 @@ def mount_slow():
 def measure(name, verb, make, path="/in"):
     out, into = os.pipe()
     fed = verb == "hang"
-    job = subprocess.Popen([KH, "run", *RUN, "--control", "c", "--clock", "real", LIVE, verb, path],
+    job = begin(KH, "run", *RUN, "--control", "c", "--clock", "real", LIVE, verb, path,
         stdin=subprocess.PIPE if fed else subprocess.DEVNULL, stdout=into, stderr=subprocess.DEVNULL, bufsize=0)
     os.close(into)
     line, took, native, kept, delivered = Line(), [], [], 0, 0
-    cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    cat = begin("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     for i in range(ROUNDS):
         what = make()
         sent = [] if what.fd is None else [what.fd]
-        line.send({"do": "grant", "domain": "main", "spec": what.spec, "as": "/in", "fd": bool(sent)}, *sent)
-        answer = line.hear()
+        answer = line.ask({"do": "grant", "domain": "main", "spec": what.spec, "as": "/in", "fd": bool(sent)}, *sent)
         if fed:
             job.stdin.write(b"n")
         if "ok" not in answer or heard(out, b".") is None or not in_flight(line):
@@ -264,7 +228,7 @@ def measure(name, verb, make, path="/in"):
         cat.stdout.read(1)
         native.append((time.perf_counter() - before) * 1000)
         before = time.perf_counter()
-        line.send({"do": "revoke", "key": "main:/in"})
+        line.say({"do": "revoke", "key": "main:/in"})
         got = heard(out, b"x")
         took.append((time.perf_counter() - before) * 1000)
         line.hear()
@@ -272,8 +236,8 @@ def measure(name, verb, make, path="/in"):
         got = (got or b"?") + quiet(out)
         delivered += bool(set(got) - set(b".x"))
         what.close()
-    line.send({"do": "end", "domain": "main"})
-    line.socket.close()
+    line.say({"do": "end", "domain": "main"})
+    line.close()
     status = job.wait()
     cat.stdin.close()
     cat.wait()
@@ -308,7 +272,7 @@ if server:
     measure("read of a file", "cut", Slow, "/in/slow")
     os.kill(server, signal.SIGKILL)
     os.waitpid(server, 0)
+    libc.umount2(b"slow", 2)  # MNT_DETACH: it answers no more
 else:
     skip("read of a file", f"{why}; a_file_read_inside_the_kernel_is_interrupted in tests/drivers/revoke.c")
-print(f"1..{count}")
-sys.exit(bad != 0)
+tap.end()
