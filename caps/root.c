@@ -424,10 +424,27 @@ list_drop(struct caps_state *state, const struct opening *o)
 		*opening_list(o->payer) = o->next;
 }
 
+/* What its payer's bank holds of it. */
+static uint64_t
+cost_of(const struct opening *o)
+{
+	return o->payer ? heap_cost(sizeof *o) + heap_cost(o->path_bytes) : 0;
+}
+
+uint64_t
+openings_cost(const struct caps_state *state, uint32_t first)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t at = first; at != OPENING_NOT; at = state->openings[at].next)
+		bytes += cost_of(&state->openings[at]);
+	return bytes;
+}
+
 uint32_t
 opening_new(struct caps_state *state, const struct opening *like, const struct key *under)
 {
-	const uint64_t cost = like->payer ? heap_cost(sizeof *like) + heap_cost(like->path_bytes) : 0;
+	const uint64_t cost = cost_of(like);
 	const bool reuse = state->openings_free != UINT32_MAX;
 	const uint32_t index = reuse ? state->openings_free : state->openings_count;
 	void *openings = state->openings;
@@ -484,10 +501,10 @@ opening_end(struct caps_state *state, uint32_t index)
 
 	must(CAPS1, o->state != OPENING_FREE);
 	handle_close(state, o);
-	if (o->payer)
+	if (o->payer) {
 		list_drop(state, o);
-	if (o->payer)
-		bank_give(&o->payer->bank, heap_cost(sizeof *o) + heap_cost(o->path_bytes));
+		bank_give(&o->payer->bank, cost_of(o));
+	}
 	heap_give(state->heap, o->path, o->path_bytes);
 	*o = (struct opening){.generation = generation, .root = state->openings_free};
 	state->openings_free = index;

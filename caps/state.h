@@ -120,6 +120,8 @@ int32_t root_synthetic(struct caps_state *state);
 uint32_t opening_new(struct caps_state *state, const struct opening *like, const struct key *under);
 /* The first of a domain's openings (wasi_setup.c keeps the place); NULL: no space. */
 uint32_t *opening_list(struct domain *payer);
+/* What the openings from this one on hold of their payer's bank. */
+uint64_t openings_cost(const struct caps_state *state, uint32_t first);
 /* Ends it: keys to it are void from now on; the device closes its handle. */
 void opening_end(struct caps_state *state, uint32_t index);
 struct opening *opening_of(struct caps_state *state, const struct key *key); /* NULL: void, a hole */

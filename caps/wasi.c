@@ -110,6 +110,7 @@ const struct personality wasi_personality = {
 	.end = wasi_end,
 	.image_write = wasi_image_write,
 	.image_read = wasi_image_read,
+	.opened = wasi_opened,
 };
 
 /* --- answers ------------------------------------------------------------------------ */

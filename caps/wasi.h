@@ -333,6 +333,7 @@ int wasi_image_read(struct domain *domain, struct bytes_in *in, struct report *r
 int32_t wasi_find(const struct wasi *wasi, const char *name, uint32_t bytes);
 uint32_t wasi_names(const struct wasi *wasi);
 bool wasi_make(struct domain *domain);
+uint64_t wasi_opened(const struct domain *domain);
 void wasi_end(struct domain *domain);
 
 #define WASI(name, sig, key, right) \

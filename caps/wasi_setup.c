@@ -35,6 +35,14 @@ opening_list(struct domain *payer)
 	return &wasi_of(payer)->openings;
 }
 
+uint64_t
+wasi_opened(const struct domain *domain)
+{
+	const struct wasi *wasi = wasi_of(domain);
+
+	return wasi ? openings_cost(wasi->state, wasi->openings) : 0;
+}
+
 void
 wasi_end(struct domain *domain)
 {

@@ -154,6 +154,17 @@ flags_of(const struct image_out *out, const struct domain *domain)
 		(domain->meter.told ? IMAGE_TOLD : 0) | (domain->closed ? IMAGE_CLOSED : 0));
 }
 
+uint64_t
+image_own(const struct domain *domain)
+{
+	const struct personality *personality = domain->personality
+		? domain->world->config.caps->personality
+		: NULL;
+
+	return domain->bank.own -
+		(personality && personality->opened ? personality->opened(domain) : 0);
+}
+
 static void
 write_accounts(struct domain *domain, struct sink *sink)
 {
@@ -165,7 +176,7 @@ write_accounts(struct domain *domain, struct sink *sink)
 	sink_u64(sink, line->reserve);
 	sink_u64(sink, line->rate);
 	sink_u64(sink, domain->bank.limit);
-	sink_u64(sink, domain->bank.own);
+	sink_u64(sink, image_own(domain));
 	sink_u64(sink, bank_peak(&domain->bank));
 	sink_u64(sink, domain->gas_guest);
 	sink_u64(sink, domain->gas_host);

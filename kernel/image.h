@@ -12,8 +12,9 @@
  * store is bytes, or, in a fork, which never leaves the process, the store itself.
  *
  * IMAGE1   write(read(write(x))) == write(x).
- * IMAGE2   what a restored domain holds of its bank is what the image says, but for
- *          what was opened again: each holder pays for its own. */
+ * IMAGE2   what a restored domain holds of its bank is what the image says, to the
+ *          byte. What was opened with keys said by their kind is in neither: it is
+ *          opened again, for each holder at its own cost, or is a hole. */
 #pragma once
 
 #include "kernel/gate.h"
@@ -85,6 +86,8 @@ int image_collect(struct image_out *out);
 void image_collected_free(struct image_out *out);
 uint32_t image_domain(const struct image_out *out, const struct domain *domain);
 enum domain_state image_state(const struct image_out *out, const struct domain *domain);
+/* What it holds of its bank itself, without what it opened. */
+uint64_t image_own(const struct domain *domain);
 bool image_has_meter(const struct image_out *out, const struct meter *meter);
 void image_put_bank(struct image_out *out, const struct bank *bank);
 void image_put_meter(struct image_out *out, const struct meter *meter);
@@ -108,7 +111,7 @@ struct image_place {
 struct image_owner { /* a domain's record, for what is tied later */
 	struct domain *domain;
 	struct bytes_in gate;  /* that part of it */
-	uint64_t own, peak;    /* of its bank, as it says */
+	uint64_t own, peak;    /* image_own(), and of its bank, as it says */
 	uint32_t flags;
 	uint8_t state;
 };
@@ -128,8 +131,6 @@ struct image {
 	uint32_t *grants_at;    /* indices of grants, ... */
 	uint32_t *grants_of;    /* ... and the object that each is of; IMAGE_NOWHERE: it has it */
 	uint32_t grants_made;
-	uint32_t holes;         /* keys that nobody here could bind */
-	uint64_t opened;        /* bytes that holders paid for what was opened again for them */
 	struct store_reader reader;
 };
 

@@ -19,7 +19,6 @@ get_said(struct image *image, struct domain *domain, const struct kind *kind, st
 {
 	uint32_t bytes;
 	const uint8_t *said = bytes_text(&image->in, &bytes);
-	const uint64_t own = domain->bank.own;
 	struct bytes_in in;
 
 	if (!said)
@@ -27,7 +26,6 @@ get_said(struct image *image, struct domain *domain, const struct kind *kind, st
 	in = bytes_in(said, bytes);
 	if (image->copied) {
 		*ret_key = (struct key){0};
-		image->holes++;
 	} else if (kind->image_bind && kind->image_bind(image->world, domain, &in, ret_key)) {
 		if (in.bad || bytes_left(&in))
 			return image_bad_at(image, said, "a key that says more or less than its kind does");
@@ -35,9 +33,7 @@ get_said(struct image *image, struct domain *domain, const struct kind *kind, st
 		return image_bad_at(image, said, "a key that says less than its kind does");
 	} else {
 		*ret_key = (struct key){0};
-		image->holes++;
 	}
-	image->opened += domain->bank.own - own;
 	return 0;
 }
 
@@ -143,10 +139,8 @@ image_get_key(struct image *image, struct domain *domain, struct key *ret_key)
 	int error;
 
 	*ret_key = (struct key){0};
-	if (kind && by == IMAGE_KEY_GONE && kind->image_write && !image->in.bad) {
-		image->holes++;
+	if (kind && by == IMAGE_KEY_GONE && kind->image_write && !image->in.bad)
 		return 0;
-	}
 	if (!kind || number == KEY_VOID || image->in.bad)
 		return image_bad_at(image, start, "a key of a kind that is not known here");
 	if (by == IMAGE_KEY_SAID && kind->image_write)

@@ -458,20 +458,19 @@ read_domain(struct image *image)
 
 /* --- the whole ----------------------------------------------------------------------------- */
 
-/* IMAGE2. What was opened under a key that is a hole here is not held here. A file that
- * one domain opened and handed to another is opened for each of them now. */
+/* IMAGE2. */
 static int
 check_banks(struct image *image)
 {
 	for (uint32_t i = 0; i < image->made; i++) {
 		const struct image_owner *owner = &image->at[i];
+		const uint64_t own = image_own(owner->domain);
 		struct bank *bank = &owner->domain->bank;
 
-		if (bank->own > owner->own ? bank->own - owner->own > image->opened
-				: owner->own - bank->own > image->opened && !image->holes) {
+		if (own != owner->own) {
 			report_say(image->report, UINT64_MAX,
 				"image: a domain that says it holds %llu bytes and holds %llu",
-				(unsigned long long)owner->own, (unsigned long long)bank->own);
+				(unsigned long long)owner->own, (unsigned long long)own);
 			return -EINVAL;
 		}
 		bank->peak = max_u64(owner->peak, bank_used(bank));

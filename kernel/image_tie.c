@@ -412,8 +412,7 @@ is_gone(struct image_out *out, const struct key *key)
 		!grant_alive(grants, key->grant, key->grant_generation);
 }
 
-/* Is there anything to say? A domain pays for what it opened with a key of the
- * host's, so its reader has to hear of one that is gone. */
+/* Is there anything to say? Of one of the host's that is gone: that it was there. */
 static bool
 is_put(struct image_out *out, const struct key *key)
 {

@@ -97,6 +97,10 @@ struct personality {
 	void (*end)(struct domain *domain);
 	void (*image_write)(struct domain *domain, struct sink *sink);
 	int (*image_read)(struct domain *domain, struct bytes_in *in, struct report *report);
+	/* Bytes that its bank holds for what it opened with keys that are said by their
+	 * kind: whoever restores it opens that again, for whom and as far as it can. NULL:
+	 * nothing. */
+	uint64_t (*opened)(const struct domain *domain);
 };
 
 struct caps { /* caps/caps.c: const struct caps caps_all */
