@@ -40,10 +40,6 @@ enum { /* the memory of a program; prelude.et has the same numbers      ORDER CE
 
 enum { CODE_IMPORTS = 7, CODE_START = CODE_IMPORTS, CODE_FIRST };
 
-struct label {
-	uint32_t depth;
-};
-
 struct coder { /* of one module */
 	struct arena *arena;
 	struct checker *check;
@@ -103,8 +99,10 @@ void code_expr(struct coder *c, struct node *node);
 void code_jump(struct coder *c, struct node *node, bool sense, uint32_t to);
 /* A call's argument: what is new is given a root. */
 void code_arg(struct coder *c, struct node *node);
-/* What is on the stack, of this type, is given a root that ends with the statement. */
-void code_root(struct coder *c, struct type *type);
+/* What is on the stack is given a root that ends with the statement. */
+void code_root(struct coder *c);
+/* What is on the stack, of this type, becomes the value of an outcome. */
+void code_wrap(struct coder *c, struct type *type);
 void code_zero(struct coder *c, struct type *type, uint32_t depth);
 void code_operation(struct coder *c, unsigned op, struct type *type, bool unsigned_op);
 uint32_t code_refs(struct type *type); /* 1: on the heap */

@@ -78,11 +78,10 @@ is_new(struct coder *c, const struct node *node)
 }
 
 void
-code_root(struct coder *c, struct type *type)
+code_root(struct coder *c)
 {
 	const uint32_t temp = code_temp(c, WASM_I32), slot = c->root_next++;
 
-	(void)type;
 	if (c->root_next > c->roots_max)
 		c->roots_max = c->root_next;
 	op_u(c, 0x21, temp);
@@ -100,7 +99,7 @@ code_arg(struct coder *c, struct node *node)
 {
 	code_expr(c, node);
 	if (is_new(c, node))
-		code_root(c, NULL);
+		code_root(c);
 }
 
 /* An operand that waits while `later` is found out. */
@@ -109,7 +108,7 @@ operand(struct coder *c, struct node *node, struct node *later)
 {
 	code_expr(c, node);
 	if (later && is_new(c, node) && allocates(c, later))
-		code_root(c, NULL);
+		code_root(c);
 }
 
 /* --- operations ------------------------------------------------------------------ */
@@ -242,7 +241,7 @@ hold(struct coder *c)
 {
 	const uint32_t temp = code_temp(c, WASM_I32);
 
-	code_root(c, NULL);
+	code_root(c);
 	op_u(c, 0x21, temp);
 	return temp;
 }
@@ -666,7 +665,7 @@ fold(struct coder *c, struct node *node, bool two)
 		op_load(c, field_type(of, i), BLOCK_HEAD + 8 * i);
 		op_call(c, fact->fold[i]);
 		if (type_is_ref(code_fact(c, acc)->type))
-			code_root(c, NULL);
+			code_root(c);
 		op_u(c, 0x21, sum);
 	}
 	op_u(c, 0x20, sum);
@@ -944,13 +943,31 @@ plain(struct coder *c, struct node *node)
 	}
 }
 
+void
+code_wrap(struct coder *c, struct type *type)
+{
+	uint32_t temp, outcome;
+
+	if (type_is_ref(type))
+		code_root(c);
+	temp = code_temp(c, type_wasm(type));
+	op_u(c, 0x21, temp);
+	op_i32(c, code_refs(type));
+	op_help(c, HELP_wrap_new);
+	outcome = code_temp(c, WASM_I32);
+	op_u(c, 0x22, outcome);
+	op_u(c, 0x20, temp);
+	op_store(c, type, BLOCK_HEAD + 8);
+	op_u(c, 0x20, outcome);
+	code_temp_free(c, temp, type_wasm(type));
+	code_temp_free(c, outcome, WASM_I32);
+}
 
 void
 code_expr(struct coder *c, struct node *node)
 {
 	const struct fact *fact = code_fact(c, node);
 	struct type *type = fact->type;
-	uint32_t temp, outcome;
 
 	c->at = node->at;
 	switch (fact->coerce) {
@@ -967,19 +984,7 @@ code_expr(struct coder *c, struct node *node)
 		return;
 	case COERCE_WRAP:
 		plain(c, node);
-		if (type_is_ref(type))
-			code_root(c, NULL);
-		temp = code_temp(c, type_wasm(type));
-		op_u(c, 0x21, temp);
-		op_i32(c, code_refs(type));
-		op_help(c, HELP_wrap_new);
-		outcome = code_temp(c, WASM_I32);
-		op_u(c, 0x22, outcome);
-		op_u(c, 0x20, temp);
-		op_store(c, type, BLOCK_HEAD + 8);
-		op_u(c, 0x20, outcome);
-		code_temp_free(c, temp, type_wasm(type));
-		code_temp_free(c, outcome, WASM_I32);
+		code_wrap(c, type);
 		return;
 	case COERCE_VECTOR:
 		plain(c, node);

@@ -196,7 +196,7 @@ store(struct coder *c, struct node *target, uint32_t value)
 		fresh = code_temp(c, WASM_I32);
 		op_u(c, 0x21, fresh);
 		op_u(c, 0x20, fresh);
-		code_root(c, NULL);
+		code_root(c);
 		op_u(c, 0x20, value);
 		op_store(c, fact->type, BLOCK_HEAD + 8 * fact->index);
 		store(c, target->a, fresh);
@@ -294,7 +294,7 @@ operate(struct coder *c, struct node *node)
 	const struct fact *fact = code_fact(c, node);
 
 	if (fact->instance) {
-		code_root(c, NULL);
+		code_root(c);
 		code_arg(c, node->b);
 		op_call(c, fact->instance);
 		return;
@@ -323,7 +323,7 @@ set_op(struct coder *c, struct node *node)
 		code_expr(c, target);
 		operate(c, node);
 		if (type_is_ref(fact->type))
-			code_root(c, NULL);
+			code_root(c);
 		op_u(c, 0x21, value);
 		store(c, target, value);
 		code_temp_free(c, value, wasm);
@@ -495,12 +495,12 @@ loop_list(struct coder *c, struct node *node)
 	code_arg(c, node->a);
 	if (fact->instance)
 		op_call(c, fact->instance);
-	code_root(c, NULL);
+	code_root(c);
 	op_u(c, 0x21, list);
 	if (fact->second) {
 		code_arg(c, node->a);
 		op_call(c, fact->second);
-		code_root(c, NULL);
+		code_root(c);
 		values = code_temp(c, WASM_I32);
 		op_u(c, 0x21, values);
 	}
@@ -572,8 +572,7 @@ choose(struct coder *c, struct node *node)
 static void
 leave(struct coder *c, struct node *node)
 {
-	struct type *result = c->in->result, *type;
-	uint32_t temp, outcome;
+	struct type *type;
 
 	if (!node->a) {
 		unroot(c);
@@ -582,21 +581,8 @@ leave(struct coder *c, struct node *node)
 	}
 	type = code_fact(c, node->a)->type;
 	code_expr(c, node->a);
-	if (c->in->outcome && type_of(type)->kind != TYPE_OUTCOME) { /* as COERCE_WRAP does */
-		if (type_is_ref(type))
-			code_root(c, NULL);
-		temp = code_temp(c, type_wasm(result));
-		op_u(c, 0x21, temp);
-		op_i32(c, code_refs(result));
-		op_help(c, HELP_wrap_new);
-		outcome = code_temp(c, WASM_I32);
-		op_u(c, 0x22, outcome);
-		op_u(c, 0x20, temp);
-		op_store(c, result, BLOCK_HEAD + 8);
-		op_u(c, 0x20, outcome);
-		code_temp_free(c, temp, type_wasm(result));
-		code_temp_free(c, outcome, WASM_I32);
-	}
+	if (c->in->outcome && type_of(type)->kind != TYPE_OUTCOME)
+		code_wrap(c, c->in->result);
 	unroot(c);
 }
 
