@@ -18,6 +18,7 @@ times 1001 $'v@ = @\n' | tells variables
 { printf 'def f(x):\n    return x\nf(%s0)\n' "$(times 40 '1, ')"; } | tells arguments
 { printf 'typ r {%su z}\nprint(1)\n' "$(times 28 'u f@, ')"; } | tells fields
 { printf 'x = {%s0}\n' "$(times 28 '1, ')"; } | tells tuple
+{ printf 'def f() -> (%su):\n    pass\nf()\n' "$(times 28 'u, ')"; } | tells results
 { for ((i = 0; i < 100; i++)); do printf '%*sif x:\n' $i ''; done; printf '%100spass\n' ''; } | tells blocks
 { printf 'x = %s1\n' "$(times 251 '(')"; } | tells brackets
 { printf 'def f(x):\n    return x\n'; printf 'x = f(1)%s\n' "$(times 201 '.a')"; } | tells chain

@@ -552,15 +552,12 @@ written_result(struct checker *c, struct def *def)
 	struct type *type;
 	uint32_t count = 0;
 
-	for (struct node *r = def->results; r; r = r->next)
-		count++;
-	if (!count)
+	if (!def->results)
 		return &type_none;
-	if (count == 1)
+	if (!def->results->next)
 		return check_written(c, def->unit, def->results);
-	type = type_new(c->arena, TYPE_TUPLE, count < FIELDS_MAX ? count : FIELDS_MAX);
-	count = 0;
-	for (struct node *r = def->results; r && count < type->count; r = r->next)
+	type = check_tuple_of(c, def->results, def->at);
+	for (struct node *r = def->results; r && type->kind == TYPE_TUPLE; r = r->next)
 		type->args[count++] = check_written(c, def->unit, r);
 	return type;
 }

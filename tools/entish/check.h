@@ -143,7 +143,7 @@ bool check(struct checker *c);
 /* Outside its functions there is nothing but names for literals. */
 bool check_only_names(const struct unit *unit);
 
-/* --- shared by the three files ----------------------------------------------------- */
+/* --- shared by these files ----------------------------------------------------- */
 
 struct fact *check_fact(struct checker *c, const struct node *node);
 struct type *check_expr(struct checker *c, struct node *node);
@@ -153,6 +153,8 @@ struct type *check_data(struct checker *c, struct node *node);
 void check_want(struct checker *c, struct node *node, struct type *want, const char *what);
 /* After check_expr() of it. */
 void check_fit(struct checker *c, struct node *node, struct type *want, const char *what);
+/* A tuple of so many, whose types are still to be told; no tuple after a complaint. */
+struct type *check_tuple_of(struct checker *c, const struct node *values, place at);
 struct type *check_call(struct checker *c, struct node *node);
 struct type *check_sandbox(struct checker *c, struct node *node);
 uint32_t check_entry(struct checker *c, struct instance *i, bool served, place at);

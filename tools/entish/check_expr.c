@@ -380,20 +380,27 @@ check_map(struct checker *c, struct node *node)
 	return type;
 }
 
+struct type *
+check_tuple_of(struct checker *c, const struct node *values, place at)
+{
+	uint32_t count = 0;
+
+	for (const struct node *v = values; v; v = v->next)
+		count++;
+	if (count <= FIELDS_MAX)
+		return type_new(c->arena, TYPE_TUPLE, count);
+	source_complain(c->sources, at, NULL, "a tuple has at most %d values", FIELDS_MAX);
+	return type_var(c->arena);
+}
+
 static struct type *
 check_tuple(struct checker *c, struct node *node)
 {
-	struct type *type;
+	struct type *type = check_tuple_of(c, node->list, node->at);
 	uint32_t count = 0;
 
-	for (struct node *e = node->list; e; e = e->next)
-		count++;
-	if (count > FIELDS_MAX) {
-		source_complain(c->sources, node->at, NULL, "a tuple has at most %d values", FIELDS_MAX);
-		return type_var(c->arena);
-	}
-	type = type_new(c->arena, TYPE_TUPLE, count);
-	count = 0;
+	if (type->kind != TYPE_TUPLE)
+		return type;
 	for (struct node *e = node->list; e; e = e->next) {
 		type->args[count++] = type_of(check_expr(c, e));
 		if (type_of(check_fact(c, e)->type)->kind == TYPE_NONE)

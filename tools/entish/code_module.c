@@ -135,6 +135,27 @@ body_start(struct coder *c)
 	body_of(c, &body);
 }
 
+/* The arguments lie in cells, and there the result goes. An outcome's value is looked
+ * at for a domain's caller only: none comes out of a sandbox (check_sandbox). */
+static void
+call_from_cells(struct coder *c, const struct instance *in)
+{
+	op_i32(c, CELL_RESULT);
+	for (uint32_t i = 0; i < in->def->params_count; i++) {
+		op_i32(c, CELL_ARGS + 8 * i);
+		op_load(c, in->params[i], 0);
+	}
+	op_call(c, in);
+	if (in->outcome) {
+		op_help(c, HELP_serve_outcome);
+		op_load(c, in->result, 0);
+	}
+	if (in->returns)
+		op_store(c, in->result, 0);
+	else
+		op(c, 0x1a);
+}
+
 /* A function in a sandbox: all that surrounds it is one block, paid before the
  * first yield, so what is counted behind that is the function's alone. */
 static void
@@ -154,16 +175,7 @@ body_entry(struct coder *c, const struct instance *in)
 	op_i64(c, 1);
 	op_u(c, 0x10, 1);
 	op(c, 0x1a);
-	op_i32(c, CELL_RESULT);
-	for (uint32_t i = 0; i < in->def->params_count; i++) {
-		op_i32(c, CELL_ARGS + 8 * i);
-		op_load(c, in->params[i], 0);
-	}
-	op_call(c, in);
-	if (in->returns)
-		op_store(c, in->result, 0);
-	else
-		op(c, 0x1a);
+	call_from_cells(c, in);
 	body_of(c, &body);
 }
 
@@ -175,20 +187,7 @@ body_served(struct coder *c, const struct instance *in)
 
 	c->body = &body;
 	c->depth = 0;
-	op_i32(c, CELL_RESULT);
-	for (uint32_t i = 0; i < in->def->params_count; i++) {
-		op_i32(c, CELL_ARGS + 8 * i);
-		op_load(c, in->params[i], 0);
-	}
-	op_call(c, in);
-	if (in->outcome) {
-		op_help(c, HELP_serve_outcome);
-		op_load(c, in->result, 0);
-	}
-	if (in->returns)
-		op_store(c, in->result, 0);
-	else
-		op(c, 0x1a);
+	call_from_cells(c, in);
 	body_of(c, &body);
 }
 

@@ -178,12 +178,38 @@ code_get_name(struct coder *c, const struct node *node)
 
 /* --- assignments -------------------------------------------------------------------------- */
 
+struct element { /* locals: a list, a place in it */
+	uint32_t list, at;
+};
+
+static struct element
+element_of(struct coder *c, struct node *target)
+{
+	struct element e;
+
+	e.list = code_temp(c, WASM_I32);
+	e.at = code_temp(c, WASM_I64);
+	code_arg(c, target->a);
+	op_u(c, 0x21, e.list);
+	code_expr(c, target->b);
+	op_u(c, 0x21, e.at);
+	return e;
+}
+
+static void
+element_done(struct coder *c, struct element e)
+{
+	code_temp_free(c, e.list, WASM_I32);
+	code_temp_free(c, e.at, WASM_I64);
+}
+
 /* Into a target what is in a local. */
 static void
 store(struct coder *c, struct node *target, uint32_t value)
 {
 	const struct fact *fact = code_fact(c, target);
-	uint32_t list, at, fresh;
+	struct element element;
+	uint32_t fresh;
 
 	if (target->kind == N_NAME) {
 		op_u(c, 0x20, value);
@@ -210,17 +236,11 @@ store(struct coder *c, struct node *target, uint32_t value)
 		op_call(c, fact->second);
 		return;
 	}
-	list = code_temp(c, WASM_I32);
-	at = code_temp(c, WASM_I64);
-	code_arg(c, target->a);
-	op_u(c, 0x21, list);
-	code_expr(c, target->b);
-	op_u(c, 0x21, at);
-	code_place(c, list, at);
+	element = element_of(c, target);
+	code_place(c, element.list, element.at);
 	op_u(c, 0x20, value);
 	op_store(c, fact->type, BLOCK_HEAD);
-	code_temp_free(c, list, WASM_I32);
-	code_temp_free(c, at, WASM_I64);
+	element_done(c, element);
 }
 
 /* l[i] = e, the usual case: nothing of it need wait in a local but list and place. */
@@ -310,7 +330,8 @@ set_op(struct coder *c, struct node *node)
 	struct node *target = node->a;
 	const struct fact *fact = code_fact(c, target);
 	const enum wasm_type wasm = type_wasm(fact->type);
-	uint32_t list, at, value;
+	struct element element;
+	uint32_t value;
 
 	if (target->kind == N_NAME) {
 		code_get_name(c, target);
@@ -329,21 +350,15 @@ set_op(struct coder *c, struct node *node)
 		code_temp_free(c, value, wasm);
 		return;
 	}
-	list = code_temp(c, WASM_I32);
-	at = code_temp(c, WASM_I64);
-	code_arg(c, target->a);
-	op_u(c, 0x21, list);
-	code_expr(c, target->b);
-	op_u(c, 0x21, at);
-	code_place(c, list, at);
+	element = element_of(c, target);
+	code_place(c, element.list, element.at);
 	op_load(c, fact->type, BLOCK_HEAD);
 	operate(c, node);
 	op_u(c, 0x21, value);
-	code_place(c, list, at); /* once more: e may have changed the list */
+	code_place(c, element.list, element.at); /* once more: e may have changed the list */
 	op_u(c, 0x20, value);
 	op_store(c, fact->type, BLOCK_HEAD);
-	code_temp_free(c, list, WASM_I32);
-	code_temp_free(c, at, WASM_I64);
+	element_done(c, element);
 	code_temp_free(c, value, wasm);
 }
 
@@ -470,7 +485,7 @@ loop_range(struct coder *c, struct node *node)
 }
 
 static void
-element(struct coder *c, uint32_t list, uint32_t i, struct type *type, struct node *name)
+take_element(struct coder *c, uint32_t list, uint32_t i, struct type *type, struct node *name)
 {
 	op_u(c, 0x20, list);
 	op_load(c, &type_addr, LIST_DATA);
@@ -515,9 +530,9 @@ loop_list(struct coder *c, struct node *node)
 	out_u(c->body, LIST_LENGTH);
 	op(c, 0x5a);
 	op_br(c, 0x0d, c->break_depth);
-	element(c, list, i, code_fact(c, node->b)->type, node->b);
+	take_element(c, list, i, code_fact(c, node->b)->type, node->b);
 	if (fact->second)
-		element(c, values, i, code_fact(c, node->c)->type, node->c);
+		take_element(c, values, i, code_fact(c, node->c)->type, node->c);
 	op_u(c, 0x20, i);
 	op_i64(c, 1);
 	op(c, 0x7c);
