@@ -11,7 +11,7 @@ times() { # COUNT TEXT: the text so often, @ is the number
 tells() { # NAME: of the program on standard input
 	cat > "$1.et"
 	echo "$1"
-	timeout 60 "$entish" check "$1.et" 2>&1 | grep -v '^ .*|' | head -3
+	timeout 60 "$entish" check "$1.et" 2>&1 | grep -v '^ .*|' | head -4
 }
 times 1001 $'v@ = @\n' | tells variables
 { printf 'def f(%sz):\n    return z\nf(1)\n' "$(times 32 'a@, ')"; } | tells parameters
@@ -25,6 +25,15 @@ times 1001 $'v@ = @\n' | tells variables
 { times 257 $'def f@(x):\n    return x\n'; times 257 $'f@<5, 5>(1)\n'; } | tells entries
 { for ((i = 1; i <= 140; i++)); do printf 'def f%s(x):\n    return f%s(x)\n' $i $((i + 1)); done
 	printf 'def f141(x):\n    return x\nf1(1)\n'; } | tells types
+{ for ((i = 1; i <= 140; i++)); do printf 'def f%s(int x) -> (int):\n    return f%s(x)\n' $i $((i + 1)); done
+	printf 'def f141(int x) -> (int):\n    return y\nprint(f1(1))\n'; } | tells written
+times 3100 $'def f@(int x) -> (int):\n    return x\n' | tells functions
+{ for ((i = 1; i <= 58; i++)); do
+		printf 'def f%s(x):\n' $i
+		for ((k = 1; k < 20; k++)); do printf '%*sif x > 0:\n' $k ''; done
+		printf '%*sreturn f%s(x)\n return 1\n' 20 '' $((i + 1))
+	done
+	printf 'def f59(x):\n l = [x]\n return l[0]\nprint(f1(1))\n'; } | tells calls
 for i in $(seq 70); do printf 'def f():\n    pass\n' > "m$i.et"; done
 times 70 $'import m@\n' | tells imports
 { head -c 1100000 /dev/zero | tr '\0' '#'; } | tells length

@@ -533,8 +533,12 @@ check_block(struct checker *c, struct node *first)
 {
 	bool ends = false;
 
-	if (c->nested + 10 > CHECK_NESTED_MAX)
+	if (first && c->nested == CHECK_NESTED_MAX) {
+		source_complain(c->sources, first->at, "put it into a function whose types are written: "
+			"def f(list<int> l) -> (int):", "this is nested too deep");
+		c->in->returns = true; /* for all that is known */
 		return false;
+	}
 	c->nested++;
 	for (struct node *s = first; s && !ends; s = s->next)
 		ends = check_statement(c, s);
@@ -596,6 +600,24 @@ check_body(struct checker *c, struct instance *instance)
 	c->sure = saved.sure;
 	c->loops = saved.loops;
 	c->depth--;
+}
+
+void
+check_later(struct checker *c, struct instance *instance)
+{
+	instance->later = true;
+	instance->result = written_result(c, instance->def);
+}
+
+/* What they call may wait, too: it is behind them. */
+static void
+check_waiting(struct checker *c)
+{
+	for (struct instance *i = c->instances; i; i = i->next)
+		if (i->later) {
+			i->later = false;
+			check_body(c, i);
+		}
 }
 
 /* Each with what is written, so that its faults are told even if nobody calls it. */
@@ -793,6 +815,7 @@ check(struct checker *c)
 		c->main = check_instance(c, main, NULL, 0, main->at);
 	check_helpers(c, main ? main->at : 0);
 	check_rest(c);
+	check_waiting(c);
 	check_circles(c);
 	for (struct domain_block *b = c->program->domains; b; b = b->next)
 		for (uint32_t k = 0; k < b->variables_count; k++)

@@ -85,7 +85,7 @@ struct instance {
 	bool returns, outcome;           /* a value; one that may be a stop */
 	place bare;                      /* 1 + of a `return` of nothing; 0: there is none */
 	bool open;                       /* being checked */
-	bool done;
+	bool later;                      /* its body waits to be */
 	uint32_t entry; /* 1 + its place among the entries of sandboxes; 0: is none */
 	uint32_t served; /* the same, for calls from other domains */
 	struct edge *edges; /* what it calls here, in this domain */
@@ -166,6 +166,8 @@ struct instance *check_instance(struct checker *c, struct def *def, struct type 
 struct instance *check_prelude(struct checker *c, const char *name, struct type **types,
 	uint32_t count, place at);
 void check_body(struct checker *c, struct instance *instance);
+/* Its types are written: its body waits until what is open now is checked. */
+void check_later(struct checker *c, struct instance *instance);
 struct type *check_written(struct checker *c, const struct unit *unit, struct node *type);
 bool check_has_break(const struct node *first);
 struct type *check_crossing(struct checker *c, struct node *node, struct def *def, struct type **types,

@@ -97,6 +97,16 @@ note_call(struct checker *c, struct instance *to)
 	c->in->edges = edge;
 }
 
+/* All is known of it that a caller asks. */
+static bool
+is_written(const struct def *def)
+{
+	for (const struct node *p = def->params; p; p = p->next)
+		if (!p->type)
+			return false;
+	return def->typed;
+}
+
 struct instance *
 check_instance(struct checker *c, struct def *def, struct type **types, uint32_t count, place at)
 {
@@ -104,6 +114,7 @@ check_instance(struct checker *c, struct def *def, struct type **types, uint32_t
 	struct type **params = arena_take(c->arena, (count + 1) * sizeof *params);
 	struct instance *i;
 	const bool apart = c->apart;
+	bool deep, later;
 	uint32_t n = 0;
 
 	c->apart = false;
@@ -125,15 +136,25 @@ check_instance(struct checker *c, struct def *def, struct type **types, uint32_t
 			note_call(c, i);
 		return i;
 	}
-	if (c->instances_count >= CHECK_INSTANCES_MAX || c->depth >= CHECK_DEPTH_MAX) {
-		source_complain(c->sources, at, "write the types of its parameters: def f(list<int> l):",
-			"the types of %s are not found: it is called with ever new ones", def->name);
+	if (c->instances_count >= CHECK_INSTANCES_MAX) {
+		source_complain(c->sources, at, NULL, "a program has at most %d functions, each as often as "
+			"there are types that it is called with", CHECK_INSTANCES_MAX);
+		return NULL;
+	}
+	deep = c->depth > CHECK_DEPTH_MAX / 2 || c->nested > CHECK_NESTED_MAX / 2;
+	later = deep && is_written(def) && !c->beginning;
+	if (c->depth >= CHECK_DEPTH_MAX && !later) {
+		source_complain(c->sources, at, "write its types: def f(list<int> l) -> (int):",
+			"the types of %s are not found: too many depend on one another", def->name);
 		return NULL;
 	}
 	i = make(c, def, params);
 	if (!apart)
 		note_call(c, i);
-	check_body(c, i);
+	if (later)
+		check_later(c, i);
+	else
+		check_body(c, i);
 	if (def->unit == c->prelude && c->in && c->in->def->unit != c->prelude &&
 		c->sources->complaints_count > complaints)
 		blame_call(c, def, params, at, complaints);
