@@ -209,7 +209,7 @@ refuse(struct call *call, struct wasi *wasi, enum rc rc, const struct key *key, 
 	if (rc == RC_NO_RIGHT)
 		why_say(wasi, WASI_ENOTCAPABLE, key, path, need, "give more than ", spec);
 	else if (rc == RC_REVOKED)
-		why_say(wasi, WASI_ENOTCAPABLE, key, path, "the key was revoked", "grant anew: ", spec);
+		why_say(wasi, WASI_ENOTCAPABLE, key, path, why_revoked(wasi, key), "grant anew: ", spec);
 	else
 		why_say(wasi, WASI_ENOTCAPABLE, key, path, need, "", (struct path){"", 0});
 	return answer(call, WASI_ENOTCAPABLE);

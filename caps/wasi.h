@@ -317,6 +317,8 @@ uint64_t clock_virtual(struct call *call, const struct wasi *wasi);
 
 /* Room for refusals, from the first one on; false: the bank has none. */
 bool why_room(struct wasi *wasi);
+/* What RC_REVOKED is about: a cut, or a limit of a grant. */
+const char *why_revoked(struct wasi *wasi, const struct key *key);
 void why_say(struct wasi *wasi, enum wasi_errno saw, const struct key *key, struct path path,
 	const char *why, const char *allow_before, struct path allow);
 

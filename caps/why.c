@@ -100,6 +100,32 @@ keep(struct wasi *wasi, const struct caps_why *new)
 	wasi->whys[wasi->whys_count++] = *new;
 }
 
+const char *
+why_revoked(struct wasi *wasi, const struct key *key)
+{
+	struct world *world = wasi->state->world;
+	struct grants *grants = world_grants(world);
+	enum grant_fault fault = grant_fault(grants, key, world_clock(world)->now);
+
+	/* The use of this call was counted, perhaps as the last: only bytes can be missing. */
+	if (fault != GRANT_CUT && wasi->domain->counted && !grant_bytes_left(grants, key->grant))
+		fault = GRANT_NO_BYTES;
+	switch (fault) {
+	case GRANT_EXPIRED:
+		return "the key's time is over";
+	case GRANT_NO_USES:
+		return "the key's uses are used up";
+	case GRANT_NO_BYTES:
+		return "the key's bytes are used up";
+	case GRANT_TOO_OFTEN:
+		return "the key was used more often than its rate allows";
+	case GRANT_OPEN:
+	case GRANT_CUT:
+		break;
+	}
+	return "the key was revoked";
+}
+
 void
 why_say(struct wasi *wasi, enum wasi_errno saw, const struct key *key, struct path path,
 	const char *why, const char *allow_before, struct path allow)

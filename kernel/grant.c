@@ -230,6 +230,31 @@ is_limited(const struct grants *grants, uint32_t index)
 	return index != GRANT_NONE && grants->at[index].limited;
 }
 
+static enum grant_fault
+fault_of(const struct grant *grant, uint64_t now)
+{
+	if (now >= grant->expires)
+		return GRANT_EXPIRED;
+	if (!grant->uses_left)
+		return GRANT_NO_USES;
+	if (!grant->bytes_left)
+		return GRANT_NO_BYTES;
+	return grant->rate != UINT64_MAX && !grant->tokens ? GRANT_TOO_OFTEN : GRANT_OPEN;
+}
+
+enum grant_fault
+grant_fault(struct grants *grants, const struct key *key, uint64_t now)
+{
+	enum grant_fault fault = GRANT_OPEN;
+
+	if (!key_alive(grants, key))
+		return GRANT_CUT;
+	for (uint32_t i = key->grant; is_limited(grants, i) && fault == GRANT_OPEN;
+		i = grants->at[i].parent)
+		fault = fault_of(&grants->at[i], now);
+	return fault;
+}
+
 uint64_t
 grant_bytes_left(const struct grants *grants, uint32_t index)
 {

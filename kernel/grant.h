@@ -81,6 +81,11 @@ void grant_cut(struct grants *grants, uint32_t grant);
 /* One use of a key under it, of so many bytes, at this time of the gas clock:
  * counted at it and at all above it that have limits. False: a limit is used up. */
 bool grant_use(struct grants *grants, uint32_t grant, uint64_t bytes, uint64_t now);
+/* Why a use of a key under it is refused now: what stands in the way first, from
+ * below; GRANT_OPEN: nothing that is known here. */
+enum grant_fault { GRANT_OPEN, GRANT_CUT, GRANT_EXPIRED, GRANT_NO_USES, GRANT_NO_BYTES,
+	GRANT_TOO_OFTEN };
+enum grant_fault grant_fault(struct grants *grants, const struct key *key, uint64_t now);
 /* How many bytes the limits of it and of all above it leave; UINT64_MAX: no limit.
  * And: so many of them have passed, without a further use. */
 uint64_t grant_bytes_left(const struct grants *grants, uint32_t grant);

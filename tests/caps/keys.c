@@ -267,19 +267,41 @@ Test(keys, uses_of_a_derivation_are_counted)
 	cr_assert_eq(bench_word(&b, OUT, 4), 8);
 	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), 0);
 	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
-	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "the key was revoked");
+	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "the key's uses are used up");
 	bench_close(&b);
 }
 
 Test(keys, bytes_of_a_derivation_are_counted)
 {
-	const int fd = open_limited(UINT64_MAX, 13);
+	const int fd = open_limited(4, 13); /* the last use of all finds no bytes */
 
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), 0);
 	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), 0);
 	cr_assert_eq(bench_word(&b, OUT, 4), 5, "so many were left");
 	cr_assert_eq(bench_call(&b, "fd_write", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
+	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "the key's bytes are used up");
+	bench_close(&b);
+}
+
+/* Refused is the same number either way; the words say what it was. */
+Test(keys, time_and_rate_of_a_derivation_are_told)
+{
+	const int fd = open_limited(UINT64_MAX, UINT64_MAX);
+	struct grant *grant = &b.world.grants.at[b.world.grants.count - 1];
+
+	grant_limit(&b.world.grants, b.world.grants.count - 1,
+		&(struct grant_limits){.uses = UINT64_MAX, .bytes = UINT64_MAX, .gas = UINT64_MAX,
+			.rate = 1}, world_clock(&b.world)->now);
+	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), 0);
+	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
+	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "the key was used more often than its rate allows");
+	grant->expires = world_clock(&b.world)->now;
+	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
+	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "the key's time is over");
+	grant_cut(&b.world.grants, b.world.grants.count - 1);
+	cr_assert_eq(bench_call(&b, "fd_read", (uint64_t)fd, VEC, 1, OUT), WASI_ENOTCAPABLE);
+	cr_assert_str_eq(caps_why(&b.domain, 0)->why, "the key was revoked");
 	bench_close(&b);
 }
 
