@@ -41,6 +41,16 @@ device_ready(struct invocation *inv, enum order_end *ret_end)
 	return ready || end == CALL_DONE;
 }
 
+bool
+device_ready_for(struct invocation *inv, uint32_t name_bytes, enum order_end *ret_end)
+{
+	if (!gate_charge(inv, 2 * PRICE_REQUEST + (uint64_t)PRICE_NAME_BYTE * name_bytes)) {
+		*ret_end = ORDER_DRY_GAS;
+		return false;
+	}
+	return device_ready(inv, ret_end);
+}
+
 enum order_end
 device_ask(struct invocation *inv, struct device_request *request, uint64_t copied)
 {
@@ -58,6 +68,29 @@ device_refused(struct invocation *inv, int64_t result)
 		return gate_rc(inv, RC_REVOKED);
 	inv->out.words[0] = (uint64_t)-result;
 	return gate_rc(inv, RC_OUTSIDE);
+}
+
+bool
+device_came(struct invocation *inv, enum rc rc, struct device_request *request,
+	enum order_end *ret_end)
+{
+	if (rc != RC_OK)
+		*ret_end = gate_rc(inv, rc);
+	else if (!inv->call->completion)
+		*ret_end = device_ask(inv, request, 0);
+	else if (inv->call->completion->result < 0)
+		*ret_end = device_refused(inv, inv->call->completion->result);
+	else
+		return true;
+	return false;
+}
+
+enum order_end
+device_done(struct invocation *inv, enum rc rc, struct device_request *request)
+{
+	enum order_end end;
+
+	return device_came(inv, rc, request, &end) ? gate_rc(inv, RC_OK) : end;
 }
 
 struct caps_counts *
@@ -134,6 +167,21 @@ write_goes_on(struct invocation *inv, enum order_end *ret_end)
 	return written(inv) < inv->in.text_bytes;
 }
 
+/* What is left of the text goes with the request that `rc` came with. */
+static enum order_end
+write_with(struct invocation *inv, enum rc rc, struct device_request *request)
+{
+	enum order_end end;
+
+	if (rc != RC_OK)
+		return gate_rc(inv, rc);
+	if (!write_goes_on(inv, &end))
+		return end;
+	request->data = inv->in.text + written(inv);
+	request->data_bytes = inv->in.text_bytes - written(inv);
+	return device_ask(inv, request, inv->in.text_bytes);
+}
+
 /* --- files ------------------------------------------------------------------------------ */
 
 enum order_end
@@ -177,19 +225,6 @@ order_file_write(struct invocation *inv)
 	return device_ask(inv, &request, inv->in.text_bytes);
 }
 
-/* An order that asks once and answers one word, or none. */
-static enum order_end
-asked_once(struct invocation *inv, enum rc rc, struct device_request *request)
-{
-	if (rc != RC_OK)
-		return gate_rc(inv, rc);
-	if (!inv->call->completion)
-		return device_ask(inv, request, 0);
-	if (inv->call->completion->result < 0)
-		return device_refused(inv, inv->call->completion->result);
-	return gate_rc(inv, RC_OK);
-}
-
 enum order_end
 order_file_size(struct invocation *inv)
 {
@@ -198,7 +233,7 @@ order_file_size(struct invocation *inv)
 
 	if (!device_ready(inv, &end))
 		return end;
-	end = asked_once(inv, file_stat(device_state(inv), &inv->key, &request), &request);
+	end = device_done(inv, file_stat(device_state(inv), &inv->key, &request), &request);
 	if (end == ORDER_DONE && inv->rc == RC_OK)
 		inv->out.words[0] = inv->call->completion->stat.bytes;
 	return end;
@@ -214,7 +249,7 @@ order_file_resize(struct invocation *inv)
 		return gate_rc(inv, RC_BAD_WORD);
 	if (!device_ready(inv, &end))
 		return end;
-	return asked_once(inv,
+	return device_done(inv,
 		file_resize(device_state(inv), &inv->key, inv->in.words[0], &request), &request);
 }
 
@@ -267,13 +302,7 @@ order_stream_write(struct invocation *inv)
 	if (!device_ready(inv, &end))
 		return end;
 	rc = stream_write(device_state(inv), &inv->key, NULL, 0, &request);
-	if (rc != RC_OK)
-		return gate_rc(inv, rc);
-	if (!write_goes_on(inv, &end))
-		return end;
-	request.data = inv->in.text + written(inv);
-	request.data_bytes = inv->in.text_bytes - written(inv);
-	return device_ask(inv, &request, inv->in.text_bytes);
+	return write_with(inv, rc, &request);
 }
 
 /* --- connections -------------------------------------------------------------------------- */
@@ -305,13 +334,7 @@ order_socket_write(struct invocation *inv)
 	if (!device_ready(inv, &end))
 		return end;
 	rc = socket_write(device_state(inv), &inv->key, NULL, 0, 0, &request);
-	if (rc != RC_OK)
-		return gate_rc(inv, rc);
-	if (!write_goes_on(inv, &end))
-		return end;
-	request.data = inv->in.text + written(inv);
-	request.data_bytes = inv->in.text_bytes - written(inv);
-	return device_ask(inv, &request, inv->in.text_bytes);
+	return write_with(inv, rc, &request);
 }
 
 /* --- clocks and generators -------------------------------------------------------------- */
@@ -328,7 +351,7 @@ order_clock_now(struct invocation *inv)
 		return gate_rc(inv, rc);
 	if (!real)
 		return answer_word(inv, clock_virtual(inv->call, wasi_of(inv->domain)));
-	end = asked_once(inv,
+	end = device_done(inv,
 		clock_ask(device_state(inv), &inv->key, DEVICE_CLOCK_REAL, &request), &request);
 	if (end == ORDER_DONE && inv->rc == RC_OK)
 		inv->out.words[0] = inv->call->completion->now_ns;
@@ -349,7 +372,7 @@ order_clock_sleep(struct invocation *inv)
 	if (ns > INT64_MAX)
 		return gate_rc(inv, RC_BAD_WORD);
 	if (real)
-		return asked_once(inv, clock_sleep(device_state(inv), &inv->key, ns, &request),
+		return device_done(inv, clock_sleep(device_state(inv), &inv->key, ns, &request),
 			&request);
 	wasi->jumped_ns = add_saturating(wasi->jumped_ns, ns);
 	return gate_rc(inv, RC_OK);

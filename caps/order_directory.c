@@ -45,28 +45,7 @@ begin(struct invocation *inv, struct path *ret_path, enum order_end *ret_end)
 		*ret_end = gate_rc(inv, rc);
 		return false;
 	}
-	if (!gate_charge(inv, 2 * PRICE_REQUEST + (uint64_t)PRICE_NAME_BYTE * ret_path->bytes)) {
-		*ret_end = ORDER_DRY_GAS;
-		return false;
-	}
-	return device_ready(inv, ret_end);
-}
-
-/* The device's answer, or the request on its way. true: *ret_end is only RC_OK so far. */
-static bool
-came(struct invocation *inv, enum rc rc, struct device_request *request, enum order_end *ret_end)
-{
-	if (rc != RC_OK)
-		*ret_end = gate_rc(inv, rc);
-	else if (!inv->call->completion)
-		*ret_end = device_ask(inv, request, 0);
-	else if (inv->call->completion->result < 0)
-		*ret_end = device_refused(inv, inv->call->completion->result);
-	else {
-		*ret_end = gate_rc(inv, RC_OK);
-		return true;
-	}
-	return false;
+	return device_ready_for(inv, ret_path->bytes, ret_end);
 }
 
 /* --- opening -------------------------------------------------------------------------- */
@@ -123,7 +102,7 @@ order_directory_open(struct invocation *inv)
 		return gate_rc(inv, RC_BAD_WORD);
 	if (!begin(inv, &path, &end))
 		return end;
-	if (!came(inv, directory_open(device_state(inv), &inv->key, path, flags, &request), &request,
+	if (!device_came(inv, directory_open(device_state(inv), &inv->key, path, flags, &request), &request,
 		    &end))
 		return end;
 	return opened(inv, path, flags);
@@ -169,7 +148,7 @@ order_directory_list(struct invocation *inv)
 		return end;
 	rc = directory_list(device_state(inv), &inv->key, inv->in.words[0], &request);
 	request.bytes = MESSAGE_TEXT_MAX; /* a name in a record is longer than in the text */
-	if (!came(inv, rc, &request, &end))
+	if (!device_came(inv, rc, &request, &end))
 		return end;
 	inv->out.words[0] = (uint64_t)inv->call->completion->result;
 	return answer_text(inv, text, names_of(inv->call->completion, text));
@@ -184,12 +163,12 @@ order_directory_stat(struct invocation *inv)
 
 	if (!begin(inv, &path, &end))
 		return end;
-	if (!came(inv, directory_stat_at(device_state(inv), &inv->key, path, 0, &request), &request,
+	if (!device_came(inv, directory_stat_at(device_state(inv), &inv->key, path, 0, &request), &request,
 		    &end))
 		return end;
 	inv->out.words[0] = inv->call->completion->stat.type;
 	inv->out.words[1] = inv->call->completion->stat.bytes;
-	return end;
+	return gate_rc(inv, RC_OK);
 }
 
 static enum order_end
@@ -199,10 +178,10 @@ change(struct invocation *inv, enum device_op op)
 	struct path path;
 	enum order_end end;
 
-	if (begin(inv, &path, &end))
-		(void)came(inv, directory_change(device_state(inv), &inv->key, op, path, &request),
-			&request, &end);
-	return end;
+	if (!begin(inv, &path, &end))
+		return end;
+	return device_done(inv, directory_change(device_state(inv), &inv->key, op, path, &request),
+		&request);
 }
 
 enum order_end

@@ -2,7 +2,6 @@
 /* order_socket.c - orders on networks through the gate. kind_socket.c checks and
  * makes the requests; bytes go the way of all streams (order_device.c). */
 #include "caps/order_device.h"
-#include "kernel/prices.h"
 
 enum { ACCEPT_NOW = 1, ADDRESS_PEER = 1, SHUT_READ = 1, SHUT_WRITE = 2, POLL_BOTH = 3 };
 
@@ -15,26 +14,7 @@ text_sent(struct invocation *inv, struct path *ret, enum order_end *ret_end)
 		*ret_end = gate_rc(inv, RC_BAD_WORD);
 		return false;
 	}
-	if (!gate_charge(inv, 2 * PRICE_REQUEST + (uint64_t)PRICE_NAME_BYTE * ret->bytes)) {
-		*ret_end = ORDER_DRY_GAS;
-		return false;
-	}
-	return device_ready(inv, ret_end);
-}
-
-/* The device's answer is there; else *ret_end: the request is on its way, or an error. */
-static bool
-came(struct invocation *inv, enum rc rc, struct device_request *request, enum order_end *ret_end)
-{
-	if (rc != RC_OK)
-		*ret_end = gate_rc(inv, rc);
-	else if (!inv->call->completion)
-		*ret_end = device_ask(inv, request, 0);
-	else if (inv->call->completion->result < 0)
-		*ret_end = device_refused(inv, inv->call->completion->result);
-	else
-		return true;
-	return false;
+	return device_ready_for(inv, ret->bytes, ret_end);
 }
 
 static enum order_end
@@ -63,7 +43,7 @@ order_socket_connect(struct invocation *inv)
 
 	if (!text_sent(inv, &to, &end))
 		return end;
-	if (!came(inv, socket_connect(device_state(inv), &inv->key, to, &request), &request, &end))
+	if (!device_came(inv, socket_connect(device_state(inv), &inv->key, to, &request), &request, &end))
 		return end;
 	return answer_connection(inv);
 }
@@ -79,7 +59,7 @@ order_socket_narrow(struct invocation *inv)
 		return gate_rc(inv, RC_BAD_WORD);
 	if (!text_sent(inv, &pattern, &end))
 		return end;
-	if (!came(inv, socket_narrow(device_state(inv), &inv->key, pattern, &request), &request, &end))
+	if (!device_came(inv, socket_narrow(device_state(inv), &inv->key, pattern, &request), &request, &end))
 		return end;
 	return answer_made(inv,
 		narrowed_key(device_state(inv), &inv->key, inv->call->completion, pattern, inv->domain));
@@ -96,7 +76,7 @@ resolve(struct invocation *inv)
 		return gate_rc(inv, RC_BAD_WORD);
 	if (!text_sent(inv, &name, &end))
 		return end;
-	if (!came(inv, network_resolve(device_state(inv), &inv->key, name, &request), &request, &end))
+	if (!device_came(inv, network_resolve(device_state(inv), &inv->key, name, &request), &request, &end))
 		return end;
 	inv->out.words[0] = (uint64_t)inv->call->completion->result;
 	return answer_text(inv, inv->call->completion->data, inv->call->completion->data_bytes);
@@ -127,7 +107,7 @@ order_listener_accept(struct invocation *inv)
 		return end;
 	rc = listener_accept(device_state(inv), &inv->key,
 		inv->in.words[0] & ACCEPT_NOW ? DEVICE_NONBLOCK : 0, &request);
-	return came(inv, rc, &request, &end) ? answer_connection(inv) : end;
+	return device_came(inv, rc, &request, &end) ? answer_connection(inv) : end;
 }
 
 static enum order_end
@@ -138,7 +118,7 @@ address(struct invocation *inv, uint32_t flags)
 
 	if (!device_ready(inv, &end))
 		return end;
-	if (!came(inv, network_address(device_state(inv), &inv->key, flags, &request), &request, &end))
+	if (!device_came(inv, network_address(device_state(inv), &inv->key, flags, &request), &request, &end))
 		return end;
 	return answer_text(inv, inv->call->completion->data, inv->call->completion->data_bytes);
 }
@@ -173,7 +153,7 @@ order_socket_shutdown(struct invocation *inv)
 		(ways & SHUT_READ ? DEVICE_SHUT_READ : 0) |
 			(ways & SHUT_WRITE ? DEVICE_SHUT_WRITE : 0),
 		&request);
-	return came(inv, rc, &request, &end) ? gate_rc(inv, RC_OK) : end;
+	return device_done(inv, rc, &request);
 }
 
 /* Waits until it is ready, or for so long: what it is ready for. */
@@ -191,7 +171,7 @@ await(struct invocation *inv, uint8_t want, uint64_t ns)
 	if (!device_ready(inv, &end))
 		return end;
 	rc = network_poll(device_state(inv), &inv->key, want, &poll.handle);
-	if (!came(inv, rc, &request, &end))
+	if (!device_came(inv, rc, &request, &end))
 		return end;
 	if (inv->call->completion->data_bytes == sizeof poll)
 		memcpy(&poll, inv->call->completion->data, sizeof poll);
