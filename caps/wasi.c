@@ -259,6 +259,22 @@ device_answer(struct call *call, struct wasi *wasi, int64_t result, const struct
 	return answer(call, error);
 }
 
+bool
+device_answered(struct call *call, struct wasi *wasi, enum rc rc,
+	struct device_request *request, const struct key *key, struct path path,
+	const char *need, enum call_end *ret_end)
+{
+	if (rc)
+		*ret_end = refuse(call, wasi, rc, key, path, need);
+	else if (!call->completion)
+		*ret_end = call_submit(call, request);
+	else if (call->completion->result < 0)
+		*ret_end = device_answer(call, wasi, call->completion->result, key, path);
+	else
+		return true;
+	return false;
+}
+
 /* --- the domain's storage -------------------------------------------------------------- */
 
 void *

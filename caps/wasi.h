@@ -173,6 +173,11 @@ enum call_end refuse(struct call *call, struct wasi *wasi, enum rc rc, const str
 /* An answer for a device's error about a path or file: counts it, says why. */
 enum call_end device_answer(struct call *call, struct wasi *wasi, int64_t result,
 	const struct key *key, struct path path);
+/* The device's answer to the request that `rc` came with is there. false: return
+ * *ret_end; it is on its way, or was refused. `need`: what the key lacks, in words. */
+bool device_answered(struct call *call, struct wasi *wasi, enum rc rc,
+	struct device_request *request, const struct key *key, struct path path,
+	const char *need, enum call_end *ret_end);
 
 /* Memory of the domain: charged, zeroed. NULL: no space. */
 void *wasi_take(struct wasi *wasi, uint64_t bytes);

@@ -194,6 +194,7 @@ static enum call_end
 open_network(struct call *call, struct wasi *wasi, struct open *open, const struct key *key)
 {
 	struct device_request request;
+	enum call_end end;
 	enum rc rc;
 	int32_t number;
 
@@ -201,12 +202,9 @@ open_network(struct call *call, struct wasi *wasi, struct open *open, const stru
 		? listener_accept(wasi->state, key,
 			  open->fdflags & FDFLAG_NONBLOCK ? DEVICE_NONBLOCK : 0, &request)
 		: socket_connect(wasi->state, key, (struct path){"", 0}, &request);
-	if (rc)
-		return refuse(call, wasi, rc, key, open->place->path, "the key is not for this");
-	if (!call->completion)
-		return call_submit(call, &request);
-	if (call->completion->result < 0)
-		return device_answer(call, wasi, call->completion->result, key, open->place->path);
+	if (!device_answered(call, wasi, rc, &request, key, open->place->path,
+		    "the key is not for this", &end))
+		return end;
 	number = sock_keep(wasi, key, call->completion);
 	return number < 0 ? answer(call, WASI_ENOMEM) : open_done(call, wasi, open, number);
 }
@@ -225,6 +223,7 @@ open_key(struct call *call, struct wasi *wasi, struct open *open)
 	const struct key *key = &wasi->domain->slots[open->place->slot];
 	const bool append = open->fdflags & FDFLAG_APPEND && key->rights & RIGHT_append;
 	struct device_request request;
+	enum call_end end;
 	struct opening *o;
 	enum rc rc;
 
@@ -248,12 +247,9 @@ open_key(struct call *call, struct wasi *wasi, struct open *open)
 	if (!(open->oflags & OFLAG_TRUNC) || key->kind != KIND_file)
 		return open_key_over(call, wasi, open, key);
 	rc = file_resize(wasi->state, key, 0, &request);
-	if (rc)
-		return refuse(call, wasi, rc, key, open->place->path, "the key is not for writing");
-	if (!call->completion)
-		return call_submit(call, &request);
-	if (call->completion->result < 0)
-		return device_answer(call, wasi, call->completion->result, key, open->place->path);
+	if (!device_answered(call, wasi, rc, &request, key, open->place->path,
+		    "the key is not for writing", &end))
+		return end;
 	return open_key_over(call, wasi, open, key);
 }
 

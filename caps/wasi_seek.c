@@ -76,12 +76,9 @@ seek_from_end(struct call *call, struct wasi *wasi, struct wasi_fd *fd, int64_t 
 	if (!slot_ready(call, wasi, fd->slot, &end))
 		return end;
 	rc = file_stat(wasi->state, key, &request);
-	if (rc)
-		return refuse(call, wasi, rc, key, (struct path){0}, "the descriptor has no key");
-	if (!call->completion)
-		return call_submit(call, &request);
-	if (call->completion->result < 0)
-		return device_answer(call, wasi, call->completion->result, key, (struct path){0});
+	if (!device_answered(call, wasi, rc, &request, key, (struct path){0},
+		    "the descriptor has no key", &end))
+		return end;
 	return seek_to(call, fd, call->completion->stat.bytes, by);
 }
 

@@ -87,12 +87,9 @@ sock_accept_at(struct call *call, struct wasi *wasi, uint32_t fdflags, uint32_t 
 	key = fd_key(wasi, fd = fd_at(wasi, arg(call, 0)));
 	rc = listener_accept(wasi->state, key, fd->flags & FDFLAG_NONBLOCK ? DEVICE_NONBLOCK : 0,
 		&request);
-	if (rc)
-		return refuse(call, wasi, rc, key, (struct path){0}, "the key is not for accepting");
-	if (!call->completion)
-		return call_submit(call, &request);
-	if (call->completion->result < 0)
-		return device_answer(call, wasi, call->completion->result, key, (struct path){0});
+	if (!device_answered(call, wasi, rc, &request, key, (struct path){0},
+		    "the key is not for accepting", &end))
+		return end;
 	number = sock_keep(wasi, key, call->completion);
 	if (number < 0)
 		return answer(call, WASI_ENOMEM);
@@ -298,6 +295,7 @@ wasi_sock_shutdown(struct call *call, struct wasi *wasi)
 	const struct wasi_fd *fd = fd_at(wasi, arg(call, 0));
 	const uint32_t ways = arg(call, 1);
 	struct device_request request;
+	enum call_end end;
 	const struct key *key;
 	enum rc rc;
 
@@ -314,11 +312,8 @@ wasi_sock_shutdown(struct call *call, struct wasi *wasi)
 		(ways & SHUT_READ ? DEVICE_SHUT_READ : 0) |
 			(ways & SHUT_WRITE ? DEVICE_SHUT_WRITE : 0),
 		&request);
-	if (rc)
-		return refuse(call, wasi, rc, key, (struct path){0}, "the descriptor has no key");
-	if (!call->completion)
-		return call_submit(call, &request);
-	if (call->completion->result < 0)
-		return device_answer(call, wasi, call->completion->result, key, (struct path){0});
+	if (!device_answered(call, wasi, rc, &request, key, (struct path){0},
+		    "the descriptor has no key", &end))
+		return end;
 	return answer(call, WASI_ESUCCESS);
 }

@@ -309,12 +309,9 @@ wasi_fd_filestat_get(struct call *call, struct wasi *wasi)
 		return end;
 	rc = fd->what == FD_FILE ? file_stat(wasi->state, key, &request)
 				 : directory_stat(wasi->state, key, &request);
-	if (rc)
-		return refuse(call, wasi, rc, key, (struct path){0}, "the descriptor has no key");
-	if (!call->completion)
-		return call_submit(call, &request);
-	if (call->completion->result < 0)
-		return device_answer(call, wasi, call->completion->result, key, (struct path){0});
+	if (!device_answered(call, wasi, rc, &request, key, (struct path){0},
+		    "the descriptor has no key", &end))
+		return end;
 	return stat_answer(call, wasi, key, &call->completion->stat, to);
 }
 
@@ -344,12 +341,9 @@ wasi_fd_filestat_set_times(struct call *call, struct wasi *wasi)
 		? file_times(wasi->state, key, flags, access_ns, modify_ns, &request)
 		: directory_times(wasi->state, key, (struct path){".", 1}, flags, access_ns, modify_ns,
 			  &request);
-	if (rc)
-		return refuse(call, wasi, rc, key, (struct path){0}, "the key is not for writing");
-	if (!call->completion)
-		return call_submit(call, &request);
-	if (call->completion->result < 0)
-		return device_answer(call, wasi, call->completion->result, key, (struct path){0});
+	if (!device_answered(call, wasi, rc, &request, key, (struct path){0},
+		    "the key is not for writing", &end))
+		return end;
 	inode_touch(call, wasi, key, opening_of(wasi->state, key)->inode, arg(call, 3), access_ns,
 		modify_ns);
 	return answer(call, WASI_ESUCCESS);
