@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/keyhold/carry.h"
 #include "tools/keyhold/control.h"
 #include "tools/keyhold/units.h"
 
@@ -101,34 +102,18 @@ work_add(struct request *request, struct work *work)
 	return true;
 }
 
-struct memory_sink {
-	struct sink sink; /* first */
-	FILE *out;
-};
-
-static int
-memory_put(struct sink *sink, const void *data, size_t bytes)
-{
-	struct memory_sink *to = (struct memory_sink *)(void *)sink;
-
-	return fwrite(data, 1, bytes, to->out) == bytes ? 0 : -ENOMEM;
-}
-
 int
 control_give(struct broker *broker, const struct order *order)
 {
-	struct memory_sink to = {.sink = {.put = memory_put}};
-	char *bytes = NULL;
-	size_t count;
+	struct carry_memory to;
 	int r;
 
-	to.out = open_memstream(&bytes, &count);
-	if (!to.out)
-		return -ENOMEM;
+	carry_memory_begin(&to);
 	order_write(order, &to.sink);
-	r = fclose(to.out) || to.sink.failed ? -ENOMEM
-	                                     : broker_order(broker, bytes, count);
-	free(bytes);
+	r = carry_memory_end(&to);
+	if (!r)
+		r = broker_order(broker, to.bytes, to.count);
+	free(to.bytes);
 	return r;
 }
 

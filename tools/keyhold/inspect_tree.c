@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/keyhold/json.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/units.h"
 
@@ -198,14 +199,6 @@ tree_entry(struct tree *tree, enum look_tag tag, struct bytes_in *in)
 	return false;
 }
 
-static const char *
-text_of(const json_t *json, const char *name)
-{
-	const char *text = json_string_value(json_object_get(json, name));
-
-	return text ? text : "";
-}
-
 static uint64_t
 count_of(const json_t *json, const char *name)
 {
@@ -218,7 +211,7 @@ count_of(const json_t *json, const char *name)
 static void
 set_path(json_t *domain, const char *above)
 {
-	const char *name = text_of(domain, "name");
+	const char *name = json_text_of(domain, "name");
 	char path[PATH_MAX_BYTES + 80];
 
 	if (!above[0])
@@ -243,7 +236,7 @@ tree_tie(struct tree *tree)
 		const struct tree_reference *reference = &tree->references[i];
 
 		if (!strcmp(reference->name, "parent") && reference->place < count)
-			set_path(reference->in, text_of(json_array_get(tree->domains, reference->place), "path"));
+			set_path(reference->in, json_text_of(json_array_get(tree->domains, reference->place), "path"));
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		json_t *domain = json_array_get(tree->domains, i);
@@ -256,7 +249,7 @@ tree_tie(struct tree *tree)
 
 		if (reference->place < count)
 			json_object_set_new(reference->in, reference->name,
-				json_string(text_of(json_array_get(tree->domains, reference->place), "path")));
+				json_string(json_text_of(json_array_get(tree->domains, reference->place), "path")));
 	}
 }
 
@@ -274,9 +267,9 @@ amount(const json_t *json, const char *name, const char *none, char text[static 
 static const char *
 how(const json_t *domain)
 {
-	const char *stop = text_of(domain, "stop");
+	const char *stop = json_text_of(domain, "stop");
 
-	return !strcmp(text_of(domain, "state"), "stopped") && stop[0] ? stop : text_of(domain, "state");
+	return !strcmp(json_text_of(domain, "state"), "stopped") && stop[0] ? stop : json_text_of(domain, "state");
 }
 
 static bool
@@ -300,24 +293,24 @@ object_of(const struct tree *tree, uint64_t number)
 static void
 print_key(const struct tree *tree, const json_t *key, int indent)
 {
-	const char *domain = text_of(key, "domain"), *name = text_of(key, "name");
+	const char *domain = json_text_of(key, "domain"), *name = json_text_of(key, "name");
 	const uint64_t number = count_of(key, "object"), badge = count_of(key, "badge");
 	const json_t *object = number == UINT64_MAX ? NULL : object_of(tree, number);
 
 	printf("%*s  key     %-3llu %-9s", indent, "", (unsigned long long)count_of(key, "slot"),
-		text_of(key, "kind"));
+		json_text_of(key, "kind"));
 	if (name[0])
-		printf(" %s  %s", name, text_of(key, "spec"));
-	if (text_of(key, "path")[0])
-		printf(" at %s", text_of(key, "path"));
+		printf(" %s  %s", name, json_text_of(key, "spec"));
+	if (json_text_of(key, "path")[0])
+		printf(" at %s", json_text_of(key, "path"));
 	if (domain[0])
 		printf(" -> %s", domain);
 	if (object && is_true(object, "part")) /* a domain's own line or bank */
-		printf(" of %s", text_of(object, "owner"));
+		printf(" of %s", json_text_of(object, "owner"));
 	else if (number != UINT64_MAX)
 		printf(" -> %llu", (unsigned long long)number);
-	if (text_of(key, "rights")[0])
-		printf("  [%s]", text_of(key, "rights"));
+	if (json_text_of(key, "rights")[0])
+		printf("  [%s]", json_text_of(key, "rights"));
 	if (badge && badge != UINT64_MAX)
 		printf("  badge %llu", (unsigned long long)badge);
 	if (count_of(key, "uses_left") != UINT64_MAX)
@@ -334,31 +327,31 @@ print_domain(const struct tree *tree, const json_t *domain)
 	const int indent = 2 * (int)(count_of(domain, "depth") & 63);
 	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], limit[UNITS_TEXT_MAX];
 	const uint64_t storage_limit = count_of(domain, "storage_limit");
-	const char *wait = text_of(domain, "wait");
+	const char *wait = json_text_of(domain, "wait");
 	const json_t *at;
 	size_t i;
 
-	printf("%*s%s: %s%s%s; gas %s used, %s left;", indent, "", text_of(domain, "path"), how(domain),
+	printf("%*s%s: %s%s%s; gas %s used, %s left;", indent, "", json_text_of(domain, "path"), how(domain),
 		wait[0] ? " for " : "", wait, amount(domain, "gas_used", "?", a),
 		amount(domain, "gas_left", "no limit", b));
 	printf(" storage %s of %s\n", amount(domain, "storage", "?", a),
 		storage_limit == UINT64_MAX ? "no limit" : units_say_bytes(storage_limit, limit));
 	json_array_foreach(json_object_get(domain, "stack"), i, at)
 		printf("%*s  at      func[%llu] %s @0x%llx\n", indent, "",
-			(unsigned long long)count_of(at, "index"), text_of(at, "func"),
+			(unsigned long long)count_of(at, "index"), json_text_of(at, "func"),
 			(unsigned long long)count_of(at, "offset"));
 	if (count_of(domain, "gas_reserve") || count_of(domain, "gas_rent"))
 		printf("%*s  line    reserve %s, rent %s\n", indent, "", amount(domain, "gas_reserve", "?", a),
 			amount(domain, "gas_rent", "?", b));
 	printf("%*s  bank    %s of its own, %s at most so far\n", indent, "",
 		amount(domain, "storage_own", "?", a), amount(domain, "storage_peak", "?", b));
-	if (text_of(domain, "runs")[0])
-		printf("%*s  runs    %s\n", indent, "", text_of(domain, "runs"));
-	if (text_of(domain, "callee")[0])
-		printf("%*s  awaits  %s\n", indent, "", text_of(domain, "callee"));
-	if (text_of(domain, "keeper")[0])
-		printf("%*s  keeper  %s %s\n", indent, "", text_of(domain, "keeper"),
-			text_of(domain, "keeper_domain"));
+	if (json_text_of(domain, "runs")[0])
+		printf("%*s  runs    %s\n", indent, "", json_text_of(domain, "runs"));
+	if (json_text_of(domain, "callee")[0])
+		printf("%*s  awaits  %s\n", indent, "", json_text_of(domain, "callee"));
+	if (json_text_of(domain, "keeper")[0])
+		printf("%*s  keeper  %s %s\n", indent, "", json_text_of(domain, "keeper"),
+			json_text_of(domain, "keeper_domain"));
 	json_array_foreach(json_object_get(domain, "keys"), i, at)
 		print_key(tree, at, indent);
 }
@@ -371,7 +364,7 @@ print_object(const struct tree *tree, const json_t *object)
 	json_t *value;
 	size_t i;
 
-	printf("  object  %llu %s", (unsigned long long)count_of(object, "number"), text_of(object, "kind"));
+	printf("  object  %llu %s", (unsigned long long)count_of(object, "number"), json_text_of(object, "kind"));
 	json_object_foreach((json_t *)(uintptr_t)object, name, value) {
 		if (!strcmp(name, "number") || !strcmp(name, "kind") || !strcmp(name, "part"))
 			continue;
@@ -427,12 +420,12 @@ dot_domain(const json_t *domain, size_t place)
 	const uint64_t limit = count_of(domain, "storage_limit");
 
 	printf("\td%zu [shape=box style=\"rounded,filled\" fillcolor=\"%s\" label=\"", place,
-		!strcmp(text_of(domain, "state"), "stopped") ? "#eeeeee" : "#e2f0d9");
-	put_dot(text_of(domain, "name"));
+		!strcmp(json_text_of(domain, "state"), "stopped") ? "#eeeeee" : "#e2f0d9");
+	put_dot(json_text_of(domain, "name"));
 	printf("\\n%s", how(domain));
 	if (top)
 		printf(" in ");
-	put_dot(top ? text_of(top, "func") : "");
+	put_dot(top ? json_text_of(top, "func") : "");
 	printf("\\ngas %s used, %s left", amount(domain, "gas_used", "?", a),
 		amount(domain, "gas_left", "no limit", b));
 	printf("\\nstorage %s of %s\"];\n", amount(domain, "storage", "?", a),
@@ -446,7 +439,7 @@ place_of(const struct tree *tree, const char *path)
 	size_t i;
 
 	json_array_foreach(tree->domains, i, at)
-		if (!strcmp(text_of(at, "path"), path))
+		if (!strcmp(json_text_of(at, "path"), path))
 			return i;
 	return SIZE_MAX;
 }
@@ -456,10 +449,10 @@ place_of(const struct tree *tree, const char *path)
 static void
 dot_key(const struct tree *tree, const json_t *key, char holder, uint64_t from, size_t index)
 {
-	const char *domain = text_of(key, "domain"), *name = text_of(key, "name");
+	const char *domain = json_text_of(key, "domain"), *name = json_text_of(key, "name");
 	const uint64_t number = count_of(key, "object");
 	const json_t *object = number == UINT64_MAX ? NULL : object_of(tree, number);
-	const char *owner = object ? text_of(object, "owner") : "";
+	const char *owner = object ? json_text_of(object, "owner") : "";
 	size_t to = domain[0] ? place_of(tree, domain) : SIZE_MAX;
 
 	if (object && is_true(object, "part"))
@@ -475,13 +468,13 @@ dot_key(const struct tree *tree, const json_t *key, char holder, uint64_t from, 
 		printf("\"r%c%llu.%zu\"", holder, (unsigned long long)from, index);
 	printf(" [style=dashed constraint=%s color=\"%s\" label=\"%llu %s\"];\n", name[0] ? "true" : "false",
 		is_true(key, "cut") || is_true(key, "hole") ? "#c00000" : "#2f5597",
-		(unsigned long long)count_of(key, "slot"), text_of(key, "kind"));
+		(unsigned long long)count_of(key, "slot"), json_text_of(key, "kind"));
 	if (!name[0])
 		return;
 	printf("\t\"r%c%llu.%zu\" [shape=note fontsize=9 label=\"", holder, (unsigned long long)from, index);
 	put_dot(name);
 	printf("\\n");
-	put_dot(text_of(key, "spec"));
+	put_dot(json_text_of(key, "spec"));
 	printf("%s\"];\n", is_true(key, "hole") ? "\\n(a hole)" : "");
 }
 
@@ -502,10 +495,11 @@ tree_dot(const struct tree *tree, const char *file)
 	json_array_foreach(tree->objects, i, at)
 		if (!is_true(at, "part"))
 			printf("\to%llu [shape=ellipse fontsize=9 label=\"%s %llu\"];\n",
-				(unsigned long long)count_of(at, "number"), text_of(at, "kind"),
+				(unsigned long long)count_of(at, "number"), json_text_of(at, "kind"),
 				(unsigned long long)count_of(at, "number"));
 	json_array_foreach(tree->domains, i, at) {
-		const size_t parent = text_of(at, "parent")[0] ? place_of(tree, text_of(at, "parent")) : SIZE_MAX;
+		const char *above = json_text_of(at, "parent");
+		const size_t parent = above[0] ? place_of(tree, above) : SIZE_MAX;
 
 		if (parent != SIZE_MAX)
 			printf("\td%zu -> d%zu [arrowhead=none penwidth=2];\n", parent, i);

@@ -19,6 +19,14 @@ json_text(const char *text, size_t bytes)
 	return json;
 }
 
+const char *
+json_text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
 json_t *
 json_count(uint64_t count)
 {

@@ -14,6 +14,7 @@
 
 #include "drivers/wire.h"
 #include "kernel/base/fits.h"
+#include "tools/keyhold/carry.h"
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/control.h"
 #include "tools/keyhold/say.h"
@@ -428,33 +429,18 @@ grant_outputs(struct launch *launch)
 	return r;
 }
 
-struct memory_sink {
-	struct sink sink; /* first */
-	FILE *out;
-};
-
-static int
-memory_put(struct sink *sink, const void *data, size_t bytes)
-{
-	struct memory_sink *to = (struct memory_sink *)(void *)sink;
-
-	return fwrite(data, 1, bytes, to->out) == bytes ? 0 : -ENOMEM;
-}
-
 static int
 tell_worker(struct launch *launch)
 {
-	struct memory_sink to = {.sink = {.put = memory_put}};
-	char *words = NULL;
-	size_t bytes;
+	struct carry_memory to;
 	int r;
 
-	to.out = open_memstream(&words, &bytes);
-	if (!to.out)
-		return -ENOMEM;
+	carry_memory_begin(&to);
 	start_write(&launch->start, &to.sink);
-	r = fclose(to.out) || to.sink.failed ? -ENOMEM : broker_words(launch->broker, words, bytes);
-	free(words);
+	r = carry_memory_end(&to);
+	if (!r)
+		r = broker_words(launch->broker, to.bytes, to.count);
+	free(to.bytes);
 	return r;
 }
 

@@ -7,13 +7,9 @@
 #include "caps/caps.h"
 #include "drivers/wire.h"
 #include "kernel/tree.h"
+#include "tools/keyhold/carry.h"
 #include "tools/keyhold/pen.h"
 #include "tools/keyhold/tape.h"
-
-struct fixed_sink {
-	struct sink sink; /* first */
-	uint8_t *at, *end;
-};
 
 /* One at a time, and answered before the next: there is one of each. */
 static struct obeying {
@@ -21,18 +17,6 @@ static struct obeying {
 	uint8_t piece[PEN_PIECE];
 	struct report report;
 } obeying;
-
-static int
-fixed_put(struct sink *sink, const void *data, size_t bytes)
-{
-	struct fixed_sink *to = (struct fixed_sink *)(void *)sink;
-
-	if (bytes > (size_t)(to->end - to->at))
-		return -E2BIG;
-	memcpy(to->at, data, bytes);
-	to->at += bytes;
-	return 0;
-}
 
 static bool
 is_replay(const struct worker *worker)
@@ -276,9 +260,9 @@ with_image(struct worker *worker, const struct order *order, const uint8_t *byte
 }
 
 static void
-answer(struct worker *worker, const struct answer_head *head, struct fixed_sink *rows)
+answer(struct worker *worker, const struct answer_head *head, struct carry_fixed *rows)
 {
-	struct fixed_sink to = {{.put = fixed_put}, obeying.answer, obeying.answer + sizeof(obeying.answer)};
+	struct carry_fixed to = carry_fixed(obeying.answer, sizeof(obeying.answer));
 
 	if (is_replay(worker))
 		return;
@@ -296,8 +280,7 @@ static void
 look_or_change(struct worker *worker, const struct order *order, struct bytes_in *in,
 	const uint8_t *bytes, uint64_t count)
 {
-	struct fixed_sink rows = {{.put = fixed_put}, obeying.answer + HEAD_BYTES,
-		obeying.answer + sizeof(obeying.answer)};
+	struct carry_fixed rows = carry_fixed(obeying.answer + HEAD_BYTES, sizeof(obeying.answer) - HEAD_BYTES);
 	struct answer_head head = {OBEYED, false, 0, 0};
 
 	if (obey_look(worker, order, &rows.sink, &head, sizeof(obeying.answer) - HEAD_BYTES)) {

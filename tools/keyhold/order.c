@@ -4,32 +4,24 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tools/keyhold/carry.h"
+
 bool
 order_changes(enum order_do what)
 {
 	return what > DO_WHY;
 }
 
-/* With its end, so that the reader need not copy it. NULL is no text. */
-static void
-put_text(struct sink *sink, const char *text)
-{
-	sink_text(sink, text, text ? (uint32_t)strlen(text) + 1 : 0);
-}
-
 static const char *
 get_text(struct bytes_in *in)
 {
-	uint32_t bytes;
-	const uint8_t *text = bytes_text(in, &bytes);
+	const char *text = carry_text_read(in);
 
-	if (!text || !bytes)
-		return NULL;
-	if (text[bytes - 1] || strlen((const char *)text) + 1 != bytes || bytes > ORDER_TEXT_MAX + 1) {
+	if (text && strlen(text) > ORDER_TEXT_MAX) {
 		in->bad = true;
 		return NULL;
 	}
-	return (const char *)text;
+	return text;
 }
 
 void
@@ -37,10 +29,10 @@ order_write(const struct order *order, struct sink *sink)
 {
 	sink_u32(sink, order->what);
 	sink_u32(sink, order->flags);
-	put_text(sink, order->domain);
-	put_text(sink, order->name);
-	put_text(sink, order->spec);
-	put_text(sink, order->path);
+	carry_text(sink, order->domain);
+	carry_text(sink, order->name);
+	carry_text(sink, order->spec);
+	carry_text(sink, order->path);
 	sink_u32(sink, order->kind);
 	sink_u32(sink, order->rights);
 	sink_u32(sink, order->key_flags);

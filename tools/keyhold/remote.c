@@ -12,6 +12,7 @@
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/files.h"
 #include "tools/keyhold/hostkey.h"
+#include "tools/keyhold/json.h"
 #include "tools/keyhold/say.h"
 
 /* --- the connection -------------------------------------------------------------------- */
@@ -97,27 +98,19 @@ status_of(const char *code)
 	return EXIT_IO;
 }
 
-static const char *
-text_of(const json_t *json, const char *name)
-{
-	const char *text = json_string_value(json_object_get(json, name));
-
-	return text ? text : "";
-}
-
 static int
 say_refusal(const json_t *error)
 {
-	const char *key = text_of(error, "key"), *allow = text_of(error, "allow");
+	const char *key = json_text_of(error, "key"), *allow = json_text_of(error, "allow");
 	char why[1024];
 
-	say_safe(text_of(error, "why"), strlen(text_of(error, "why")), why, sizeof(why));
-	say_error("%s%s%s: %s", text_of(error, "what"), *key ? " " : "", key, why);
-	if (*text_of(error, "saw"))
-		say_more("saw    %s", text_of(error, "saw"));
+	say_safe(json_text_of(error, "why"), strlen(json_text_of(error, "why")), why, sizeof(why));
+	say_error("%s%s%s: %s", json_text_of(error, "what"), *key ? " " : "", key, why);
+	if (*json_text_of(error, "saw"))
+		say_more("saw    %s", json_text_of(error, "saw"));
 	if (*allow)
 		say_more("allow  %s", allow);
-	return status_of(text_of(error, "code"));
+	return status_of(json_text_of(error, "code"));
 }
 
 static json_t *

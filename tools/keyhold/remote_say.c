@@ -2,17 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/keyhold/json.h"
 #include "tools/keyhold/remote.h"
 #include "tools/keyhold/say.h"
 #include "tools/keyhold/units.h"
-
-static const char *
-text_of(const json_t *json, const char *name)
-{
-	const char *text = json_string_value(json_object_get(json, name));
-
-	return text ? text : "";
-}
 
 static uint64_t
 count_of(const json_t *json, const char *name)
@@ -32,7 +25,7 @@ limit_of(const json_t *json, const char *name, char text[static UNITS_TEXT_MAX])
 static const char *
 state_of(const json_t *domain)
 {
-	const char *state = text_of(domain, "state"), *stop = text_of(domain, "stop");
+	const char *state = json_text_of(domain, "state"), *stop = json_text_of(domain, "stop");
 
 	return !strcmp(state, "stopped") && *stop ? stop : state;
 }
@@ -53,7 +46,7 @@ before_of(const json_t *before, const char *path)
 	json_t *domain;
 
 	json_array_foreach((json_t *)(uintptr_t)domains, i, domain)
-		if (!strcmp(text_of(domain, "path"), path))
+		if (!strcmp(json_text_of(domain, "path"), path))
 			return domain;
 	return NULL;
 }
@@ -70,7 +63,7 @@ remote_domains(FILE *out, const json_t *ok, const json_t *before, double seconds
 	json_array_foreach((json_t *)(uintptr_t)domains, i, domain) {
 		const json_t *gas = json_object_get(domain, "gas");
 		const json_t *storage = json_object_get(domain, "storage");
-		const json_t *then = before_of(before, text_of(domain, "path"));
+		const json_t *then = before_of(before, json_text_of(domain, "path"));
 		uint64_t used = count_of(gas, "used");
 		char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], d[UNITS_TEXT_MAX];
 
@@ -79,7 +72,7 @@ remote_domains(FILE *out, const json_t *ok, const json_t *before, double seconds
 
 			used = used > was && seconds > 0 ? (uint64_t)((double)(used - was) / seconds) : 0;
 		}
-		fprintf(out, "%-32s %-14s %18s %18s %14s %14s\n", text_of(domain, "path"), state_of(domain),
+		fprintf(out, "%-32s %-14s %18s %18s %14s %14s\n", json_text_of(domain, "path"), state_of(domain),
 			units_group(used, a), limit_of(gas, "left", b), units_group(count_of(storage, "used"), c),
 			limit_of(storage, "limit", d));
 	}
@@ -94,7 +87,7 @@ say_tree(const json_t *ok)
 	json_t *domain;
 
 	json_array_foreach((json_t *)(uintptr_t)domains, i, domain) {
-		const char *path = text_of(domain, "path"), *name = strrchr(path, '/');
+		const char *path = json_text_of(domain, "path"), *name = strrchr(path, '/');
 		const uint64_t depth = count_of(domain, "depth");
 
 		printf("%*s%s  %s%s\n", depth > 40 ? 80 : (int)depth * 2, "", name ? name + 1 : path,
@@ -115,9 +108,9 @@ say_keys(const json_t *ok)
 		const json_t *ends = json_object_get(key, "ends_in_ms");
 		char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX];
 
-		printf("%-28s %-8s %12s %12s %7s  %s", text_of(key, "key"), text_of(key, "state"),
+		printf("%-28s %-8s %12s %12s %7s  %s", json_text_of(key, "key"), json_text_of(key, "state"),
 			units_group(count_of(key, "read"), a), units_group(count_of(key, "written"), b),
-			units_group(count_of(key, "denied"), c), text_of(key, "spec"));
+			units_group(count_of(key, "denied"), c), json_text_of(key, "spec"));
 		if (json_is_integer(ends))
 			printf("  (%llu s left)", (unsigned long long)json_integer_value(ends) / 1000);
 		if (json_is_integer(json_object_get(key, "uses_left")))
@@ -145,19 +138,19 @@ say_whys(const json_t *ok)
 	if (!json_array_size(whys) && !json_array_size(broker))
 		puts("nothing was refused");
 	json_array_foreach((json_t *)(uintptr_t)whys, i, why) {
-		printf("%s: %s%s, %s time%s\n", text_of(why, "domain"), text_of(why, "what"),
+		printf("%s: %s%s, %s time%s\n", json_text_of(why, "domain"), json_text_of(why, "what"),
 			json_is_true(json_object_get(why, "missing")) ? " (missing)" : "",
 			units_group(count_of(why, "count"), count), count_of(why, "count") == 1 ? "" : "s");
-		say_line("key", text_of(why, "key"));
-		say_line("why", text_of(why, "why"));
-		say_line("saw", text_of(why, "saw"));
-		say_line("allow", text_of(why, "allow"));
+		say_line("key", json_text_of(why, "key"));
+		say_line("why", json_text_of(why, "why"));
+		say_line("saw", json_text_of(why, "saw"));
+		say_line("allow", json_text_of(why, "allow"));
 	}
 	json_array_foreach((json_t *)(uintptr_t)broker, i, why) {
-		printf("broker: %s \"%s\", %s time%s\n", text_of(why, "what"), text_of(why, "path"),
+		printf("broker: %s \"%s\", %s time%s\n", json_text_of(why, "what"), json_text_of(why, "path"),
 			units_group(count_of(why, "count"), count), count_of(why, "count") == 1 ? "" : "s");
-		say_line("key", text_of(why, "key"));
-		say_line("why", text_of(why, "why"));
+		say_line("key", json_text_of(why, "key"));
+		say_line("why", json_text_of(why, "why"));
 	}
 	more(stdout, ok);
 }
@@ -182,17 +175,17 @@ remote_say(enum command command, const json_t *ok)
 		say_whys(ok);
 		return;
 	case COMMAND_GRANT:
-		say("granted %s (%s)", text_of(ok, "key"), text_of(ok, "spec"));
+		say("granted %s (%s)", json_text_of(ok, "key"), json_text_of(ok, "spec"));
 		if (json_is_integer(json_object_get(ok, "slot")))
 			say_more("slot   %llu: its program is none of WASI's, and calls keys by their slots",
 				(unsigned long long)count_of(ok, "slot"));
 		return;
 	case COMMAND_REVOKE:
-		say("revoked %s; %s waited under it", text_of(ok, "revoked"),
+		say("revoked %s; %s waited under it", json_text_of(ok, "revoked"),
 			units_group(count_of(ok, "woken"), text));
 		return;
 	case COMMAND_SNAPSHOT:
-		say("kept %s: %s bytes", text_of(ok, "domain"), units_group(count_of(ok, "bytes"), text));
+		say("kept %s: %s bytes", json_text_of(ok, "domain"), units_group(count_of(ok, "bytes"), text));
 		return;
 	default:
 		return;

@@ -5,34 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/keyhold/carry.h"
+
 static const char *const when_texts[WHEN_COUNT] = {"gas", "storage", "trap", "signal", "until"};
 
 const char *
 start_when_text(enum start_when when)
 {
 	return when_texts[when];
-}
-
-/* A text with its end, so that the reader need not copy it. NULL is no text. */
-static void
-put_text(struct sink *sink, const char *text)
-{
-	sink_text(sink, text, text ? (uint32_t)strlen(text) + 1 : 0);
-}
-
-static const char *
-get_text(struct bytes_in *in)
-{
-	uint32_t bytes;
-	const uint8_t *text = bytes_text(in, &bytes);
-
-	if (!text || !bytes)
-		return NULL;
-	if (text[bytes - 1]) {
-		in->bad = true;
-		return NULL;
-	}
-	return (const char *)text;
 }
 
 /* An array's length; each element takes at least `least` bytes, so a wrong one
@@ -92,8 +72,8 @@ get_plan(struct bytes_in *in, struct walls_plan *plan)
 static void
 put_root(struct sink *sink, const struct start_root *root)
 {
-	put_text(sink, root->root.name);
-	put_text(sink, root->root.spec);
+	carry_text(sink, root->root.name);
+	carry_text(sink, root->root.spec);
 	sink_u32(sink, root->root.kind);
 	sink_u32(sink, root->root.rights);
 	sink_u32(sink, root->root.flags);
@@ -101,7 +81,7 @@ put_root(struct sink *sink, const struct start_root *root)
 	sink_u32(sink, root->root.number);
 	sink_u64(sink, root->root.seed);
 	sink_u32(sink, root->role);
-	put_text(sink, root->path);
+	carry_text(sink, root->path);
 	sink_u64(sink, root->limits.uses);
 	sink_u64(sink, root->limits.bytes);
 	sink_u64(sink, root->limits.gas);
@@ -111,8 +91,8 @@ put_root(struct sink *sink, const struct start_root *root)
 static void
 get_root(struct bytes_in *in, struct start_root *root)
 {
-	root->root.name = get_text(in);
-	root->root.spec = get_text(in);
+	root->root.name = carry_text_read(in);
+	root->root.spec = carry_text_read(in);
 	root->root.kind = bytes_u32(in);
 	root->root.rights = bytes_u32(in);
 	root->root.flags = bytes_u32(in);
@@ -120,7 +100,7 @@ get_root(struct bytes_in *in, struct start_root *root)
 	root->root.number = bytes_u32(in);
 	root->root.seed = bytes_u64(in);
 	root->role = bytes_u32(in);
-	root->path = get_text(in);
+	root->path = carry_text_read(in);
 	root->limits.uses = bytes_u64(in);
 	root->limits.bytes = bytes_u64(in);
 	root->limits.gas = bytes_u64(in);
@@ -135,7 +115,7 @@ put_texts(struct sink *sink, const char *const *texts, uint32_t count)
 {
 	sink_u32(sink, count);
 	for (uint32_t i = 0; i < count; i++)
-		put_text(sink, texts[i]);
+		carry_text(sink, texts[i]);
 }
 
 /* Behind the walls arrays come from the kernel's heap; NULL: the C library's. */
@@ -152,7 +132,7 @@ get_texts(struct bytes_in *in, struct heap *heap, uint32_t *ret_count)
 	const char **texts = array(heap, count, sizeof(*texts));
 
 	for (uint32_t i = 0; texts && i < count; i++)
-		texts[i] = get_text(in);
+		texts[i] = carry_text_read(in);
 	*ret_count = texts ? count : 0;
 	return texts;
 }
@@ -164,9 +144,9 @@ start_put_run(const struct start *start, struct sink *sink)
 	sink_u64(sink, start->gas);
 	sink_u64(sink, start->mem_bytes);
 	sink_u64(sink, start->stop_after);
-	put_text(sink, start->program);
-	put_text(sink, start->file);
-	put_text(sink, start->invoke);
+	carry_text(sink, start->program);
+	carry_text(sink, start->file);
+	carry_text(sink, start->invoke);
 	put_texts(sink, start->args, start->args_count);
 	put_texts(sink, start->env, start->env_count);
 	sink_u32(sink, start->roots_count);
@@ -181,9 +161,9 @@ start_get_run(struct bytes_in *in, struct heap *heap, struct start *start)
 	start->gas = bytes_u64(in);
 	start->mem_bytes = bytes_u64(in);
 	start->stop_after = bytes_u64(in);
-	start->program = get_text(in);
-	start->file = get_text(in);
-	start->invoke = get_text(in);
+	start->program = carry_text_read(in);
+	start->file = carry_text_read(in);
+	start->invoke = carry_text_read(in);
 	start->args = get_texts(in, heap, &start->args_count);
 	start->env = get_texts(in, heap, &start->env_count);
 	start->roots_count = get_count(in, 76);
@@ -206,8 +186,8 @@ start_write(const struct start *start, struct sink *sink)
 	sink_u32(sink, start->shows[1]);
 	sink_u32(sink, start->until);
 	sink_u64(sink, start->until_count);
-	put_text(sink, start->until_name);
-	put_text(sink, start->only);
+	carry_text(sink, start->until_name);
+	carry_text(sink, start->only);
 	put_plan(sink, &start->plan);
 }
 
@@ -225,8 +205,8 @@ start_read(const uint8_t *words, size_t bytes, struct start *ret_start)
 	start.shows[1] = bytes_u32(&in);
 	start.until = bytes_u32(&in);
 	start.until_count = bytes_u64(&in);
-	start.until_name = get_text(&in);
-	start.only = get_text(&in);
+	start.until_name = carry_text_read(&in);
+	start.only = carry_text_read(&in);
 	get_plan(&in, &start.plan);
 	if (!r && (in.bad || bytes_left(&in) || start.until >= UNTIL_COUNT))
 		r = -EINVAL;

@@ -12,6 +12,7 @@
 #include "kernel/base/blake2b.h"
 #include "kernel/edge.h"
 #include "kernel/image.h"
+#include "tools/keyhold/carry.h"
 #include "tools/keyhold/launch.h"
 #include "tools/keyhold/recording.h"
 #include "tools/keyhold/say.h"
@@ -32,19 +33,6 @@ fd_put(struct sink *sink, const void *data, size_t bytes)
 	if (!to->error)
 		to->error = -write_all(to->fd, data, bytes);
 	return -to->error;
-}
-
-struct memory_sink {
-	struct sink sink; /* first */
-	FILE *out;
-};
-
-static int
-memory_put(struct sink *sink, const void *data, size_t bytes)
-{
-	struct memory_sink *to = (struct memory_sink *)(void *)sink;
-
-	return fwrite(data, 1, bytes, to->out) == bytes ? 0 : -ENOMEM;
 }
 
 static int
@@ -80,12 +68,10 @@ put_head(struct launch *launch, const uint8_t *program, size_t bytes, const char
 int
 taping_begin(struct launch *launch)
 {
-	struct memory_sink setup = {.sink = {.put = memory_put}};
+	struct carry_memory setup;
 	struct start run = launch->start;
 	void *program = NULL;
 	struct stat stat;
-	char *words = NULL;
-	size_t bytes;
 	int r;
 
 	if (launch->tape.fd < 0 || launch->start.flags & START_REPLAY)
@@ -96,15 +82,14 @@ taping_begin(struct launch *launch)
 		program = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, launch->program_fd, 0);
 	if (program == MAP_FAILED)
 		return not_written(launch, strerror(errno));
-	setup.out = open_memstream(&words, &bytes);
 	run.flags &= START_OF_RUN;
-	if (setup.out)
-		start_put_run(&run, &setup.sink);
-	if (!setup.out || fclose(setup.out) || setup.sink.failed)
+	carry_memory_begin(&setup);
+	start_put_run(&run, &setup.sink);
+	if (carry_memory_end(&setup))
 		r = not_written(launch, "no memory");
 	else
-		r = put_head(launch, program ? program : "", (size_t)stat.st_size, words, bytes);
-	free(words);
+		r = put_head(launch, program ? program : "", (size_t)stat.st_size, setup.bytes, setup.count);
+	free(setup.bytes);
 	if (program)
 		(void)munmap(program, (size_t)stat.st_size);
 	return r;
@@ -126,12 +111,10 @@ tape_error(int error)
 int
 taping_end(struct launch *launch, int status)
 {
-	struct memory_sink outcome = {.sink = {.put = memory_put}};
+	struct carry_memory outcome;
 	struct fd_sink to = {.sink = {.put = fd_put}, .fd = launch->tape.fd};
 	const struct record *record = launch->record;
 	struct report report = {.offset = UINT64_MAX};
-	char *words = NULL;
-	size_t bytes = 0;
 
 	if (launch->tape.fd < 0 || (record && record->end == RECORD_REFUSED))
 		return 0;
@@ -142,19 +125,19 @@ taping_end(struct launch *launch, int status)
 			return 0;
 		return new_file_keep(&launch->tape, &report) ? not_written(launch, report.text) : 0;
 	}
-	outcome.out = open_memstream(&words, &bytes);
-	if (outcome.out && record)
+	carry_memory_begin(&outcome);
+	if (record)
 		record_write_outcome(record, &outcome.sink);
-	if (!outcome.out || fclose(outcome.out) || outcome.sink.failed) {
-		free(words);
+	if (carry_memory_end(&outcome)) {
+		free(outcome.bytes);
 		return not_written(launch, "no memory");
 	}
 	(void)lseek(launch->tape.fd, 0, SEEK_END); /* a pipe has no other place */
-	recording_put_tail(launch->tape_hash, (const uint8_t *)words, bytes,
+	recording_put_tail(launch->tape_hash, (const uint8_t *)outcome.bytes, outcome.count,
 		(record && record->tape == TAPE_WRITTEN ? 0 : RECORDING_CUT) |
 			(launch->timed_out ? RECORDING_TIME : 0),
 		(uint32_t)status, &to.sink);
-	free(words);
+	free(outcome.bytes);
 	if (to.error)
 		return not_written(launch, strerror(to.error));
 	return new_file_keep(&launch->tape, &report) ? not_written(launch, report.text) : 0;
@@ -250,24 +233,18 @@ say_differences(const struct record *then, const struct record *now)
 static bool
 same_outcome(const struct record *then, const struct record *now)
 {
-	struct memory_sink to[2] = {{.sink = {.put = memory_put}}, {.sink = {.put = memory_put}}};
 	const struct record *records[2] = {then, now};
-	char *words[2] = {NULL, NULL};
-	size_t bytes[2] = {0, 1};
+	struct carry_memory to[2];
 	bool same = true;
 
 	for (unsigned i = 0; i < 2; i++) {
-		to[i].out = open_memstream(&words[i], &bytes[i]);
-		if (!to[i].out)
-			same = false;
-		else
-			record_write_outcome(records[i], &to[i].sink);
-		if (to[i].out && fclose(to[i].out))
-			same = false;
+		carry_memory_begin(&to[i]);
+		record_write_outcome(records[i], &to[i].sink);
+		same = !carry_memory_end(&to[i]) && same;
 	}
-	same = same && bytes[0] == bytes[1] && !memcmp(words[0], words[1], bytes[0]);
-	free(words[0]);
-	free(words[1]);
+	same = same && to[0].count == to[1].count && !memcmp(to[0].bytes, to[1].bytes, to[0].count);
+	free(to[0].bytes);
+	free(to[1].bytes);
 	return same;
 }
 

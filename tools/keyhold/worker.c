@@ -13,6 +13,7 @@
 #include "drivers/host_linux.h"
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
+#include "tools/keyhold/carry.h"
 #include "tools/keyhold/commands.h"
 #include "tools/keyhold/say.h"
 
@@ -24,28 +25,11 @@ static const uint64_t store_most_bytes = UINT64_C(1) << 40;
 static struct worker the_worker; /* one a process */
 static uint8_t record_bytes[WIRE_RECORD_BYTES];
 
-struct fixed_sink {
-	struct sink sink; /* first */
-	uint8_t *at, *end;
-};
-
-static int
-fixed_put(struct sink *sink, const void *data, size_t bytes)
-{
-	struct fixed_sink *to = (struct fixed_sink *)(void *)sink;
-
-	if (bytes > (size_t)(to->end - to->at))
-		return -E2BIG;
-	memcpy(to->at, data, bytes);
-	to->at += bytes;
-	return 0;
-}
-
 /* Tells how it ended. Nothing is taken down: the host takes everything back. */
 static _Noreturn void
 finish(struct worker *worker)
 {
-	struct fixed_sink to = {{.put = fixed_put}, record_bytes, record_bytes + sizeof(record_bytes)};
+	struct carry_fixed to = carry_fixed(record_bytes, sizeof(record_bytes));
 
 	record_write(&worker->record, &to.sink);
 	if (to.sink.failed || client_end(worker->client, record_bytes, to.sink.bytes))
