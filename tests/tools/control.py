@@ -3,7 +3,7 @@
 """control.py KEYHOLD SOURCE LIVE.wasm PYTHON.wasm - programs that run are looked at and
 told what to do. TAP on stdout. KH_GOLDEN=write renews tests/golden/control.txt; KH_RUN: options of
 every run besides."""
-import contextlib, json, os, pty, re, select, subprocess, sys, termios
+import contextlib, fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios
 
 import tap
 from program import KH, Line, Program, ask, kh, replay
@@ -143,6 +143,13 @@ same("a folder that others may write", got.returncode, 66)
 got = run(KH, "run", "--control", "x" * 120, LIVE)
 same("a name that is too long for a socket", got.returncode, 66)
 
+
+def held():
+    """Descriptors of the broker; None: that is not told to us."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{p.job.pid}/fd"))
+
+
 # --- the protocol ---------------------------------------------------------------------------
 line = Line()
 hello = line.ask({"id": 7, "do": "hello"})
@@ -157,7 +164,8 @@ for name, text, want in [
         ("a field too few", {"do": "revoke"}, "bad-field"),
         ("a text that is a number", {"do": "revoke", "key": 1}, "bad-field"),
         ("a zero byte in a text", {"do": "revoke", "key": "a\0b"}, "bad-json"),
-        ("a text that is too long", {"do": "revoke", "key": "k" * 5000}, "bad-field"),
+        ("a text as long as it may be", {"do": "revoke", "key": "k" * 4096}, "no-key"),
+        ("a text that is too long", {"do": "revoke", "key": "k" * 4097}, "bad-field"),
         ("another version", {"v": 2, "do": "ps"}, "version"),
         ("another world", {"do": "ps", "world": "mars"}, "no-world"),
         ("a descriptor that did not come", {"do": "grant", "domain": "main", "spec": "dir:/x", "fd": True},
@@ -165,6 +173,8 @@ for name, text, want in [
         ("a directory without a descriptor", {"do": "grant", "domain": "main", "spec": "dir:/x"}, "no-descriptor"),
         ("a snapshot without one", {"do": "snapshot", "domain": "main"}, "no-descriptor"),
         ("a restored domain of a bad name", {"do": "restore", "name": "a/b"}, "bad-field"),
+        ("one of 31 bytes", {"do": "restore", "name": "n" * 31}, "no-descriptor"),
+        ("one of 32", {"do": "restore", "name": "n" * 32}, "bad-field"),
         ("deep nesting", b'{"id":' + b"[" * 30000 + b"\n", "bad-json")]:
     same(f"{name}: {want}", code(line.ask(text)), want)
 same("all on one connection, which goes on", line.ask({"do": "ps", "world": "run"})["ok"]["domains"][0]["path"], "main")
@@ -173,10 +183,10 @@ with open("srv/x") as f:
         {"do": "grant", "domain": "main", "spec": "dir:/x", "as": "/y", "fd": True}, f.fileno())), "bad-spec")
     same("nor is it for writing", code(line.ask(
         {"do": "grant", "domain": "main", "spec": "file:/x,rw", "as": "/y", "fd": True}, f.fileno())), "cannot")
-    line.say({"do": "hello"}, *[f.fileno()] * 4)
-    line.hear()
+    line.ask({"do": "hello"}, *[f.fileno()] * 4)
+    many = held()
     same("descriptors that nobody wanted are not kept for ever",
-        code(line.ask({"do": "hello"}, f.fileno()))["ok"]["version"], 1)
+        (code(line.ask({"do": "hello"}, *[f.fileno()] * 3))["ok"]["version"], held()), (1, many))
 two = Line()
 two.say({"id": 1, "do": "ps"})
 line.say({"id": 2, "do": "keys"})
@@ -184,14 +194,43 @@ ok("two at once", line.hear()["id"] == 2 and two.hear()["id"] == 1)
 two.say(b'{"do":"hello"}\n' * 50)
 ok("fifty lines in one go", all("ok" in two.hear() for _ in range(50)))
 long = Line()
+same("a line of 64 KiB", code(long.ask(b'{"do":"ps"}'.ljust(65535) + b"\n"))["ok"]["domains"][0]["path"], "main")
 with contextlib.suppress(BrokenPipeError):
-    long.say(b"x" * 70000)
-same("a line that is too long", code(long.hear()), "too-long")
+    long.say(b'{"do":"ps"}'.ljust(65536) + b"\n")
+same("one byte more is too long", code(long.hear()), "too-long")
 same("ends its connection", long.hear(), None)
 hung = [Line() for _ in range(20)]
 ok("clients that say nothing hold up nobody", kh("ps")[0] == 0)
 for h in hung:
     h.close()
+
+
+def unheard(one):
+    """Bytes of it that the broker has not read (SIOCOUTQ)."""
+    return struct.unpack("i", fcntl.ioctl(one.socket, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+full = []
+for _ in range(16):
+    full.append(Line())
+    full[-1].ask({"do": "hello"})
+one_more = Line()
+ok("a seventeenth has a place", "ok" in one_more.ask({"do": "hello"}))
+ok("of the one that was silent longest", full[0].hear() is None and "ok" in full[1].ask({"do": "hello"}))
+full[0] = one_more
+worker = int(open(f"/proc/{p.job.pid}/task/{p.job.pid}/children").read())
+os.kill(worker, signal.SIGSTOP)
+for i, one in enumerate(full):
+    one.say({"id": i, "do": "ps"})
+heard = until(lambda: not any(unheard(one) for one in full))
+answer = Line().hear()
+status, out, err = kh("ps")
+os.kill(worker, signal.SIGCONT)
+ok("where all sixteen wait for an answer there is none", heard and code(answer) == "too-many" and status == 74 and
+    "wait for an answer" in err, (heard, answer, status, err))
+same("one order after the other, each has its own", [one.hear()["id"] for one in full], list(range(16)))
+for one in full:
+    one.close()
 slow = Line()
 for _ in range(4000):
     try:
