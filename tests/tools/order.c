@@ -108,10 +108,10 @@ put_rows(struct sink *sink, enum order_do what, uint32_t rows)
 	answer_put_head(sink, &(struct answer_head){OBEYED, false, rows, 9});
 	for (uint32_t i = 0; i < rows; i++) {
 		if (what == DO_LOOK)
-			answer_put_domain(sink, &(struct answer_domain){.path = text, .program = text,
+			answer_put_domain(sink, &(struct answer_domain){.path = text,
 				.state = i, .stop = i});
 		else if (what == DO_KEYS)
-			answer_put_key(sink, &(struct answer_key){.name = text, .spec = text, .kind = i});
+			answer_put_key(sink, &(struct answer_key){.name = text, .kind = i});
 		else
 			answer_put_why(sink, &(struct answer_why){.domain = text, .what = text, .key = text,
 				.why = text, .saw = text, .allow = text});

@@ -23,7 +23,7 @@ struct client {
 	bool busy;     /* a request of it waits: the next line is not looked at before */
 	bool ends;     /* closed as soon as all is said */
 	uint64_t seen; /* the turn in which it last did something */
-	char *in;      /* CONTROL_LINE_MAX + 1 */
+	char *in;      /* CONTROL_LINE_MAX */
 	size_t in_bytes;
 	char *out;
 	size_t out_bytes, out_at;
@@ -85,25 +85,26 @@ client_say(struct client *client)
 	return !client->ends;
 }
 
-/* One at a time, and none is asked for before the last was said: so `out` is empty. */
+/* Its bytes; takes the object. NULL: no memory. */
+static char *
+line_of(json_t *json, size_t *ret_bytes)
+{
+	char *line = json_dumps(json, JSON_COMPACT);
+
+	json_decref(json);
+	*ret_bytes = line ? strlen(line) + 1 : 0;
+	if (line)
+		line[*ret_bytes - 1] = '\n'; /* in place of its end */
+	return line;
+}
+
+/* One at a time, and none is asked for before the last was said: so `out` is empty.
+ * Without memory for it the connection ends: nobody waits for what never comes. */
 static void
 client_put(struct client *client, json_t *answer)
 {
-	char *text = json_dumps(answer, JSON_COMPACT);
-	const size_t bytes = text ? strlen(text) : 0;
-
-	json_decref(answer);
-	if (!text)
-		return;
-	client->out = realloc(client->out, client->out_bytes + bytes + 1);
-	if (client->out) {
-		memcpy(client->out + client->out_bytes, text, bytes);
-		client->out[client->out_bytes + bytes] = '\n';
-		client->out_bytes += bytes + 1;
-	} else {
-		client->out_bytes = client->out_at = 0;
-	}
-	free(text);
+	client->out = line_of(answer, &client->out_bytes);
+	client->ends = client->ends || !client->out;
 	client->busy = false;
 }
 
@@ -271,17 +272,13 @@ is_allowed(int fd, struct ucred *ret_peer)
 static void
 turn_away(int fd, const struct control_error *error)
 {
-	json_t *json = json_pack("{s:i, s:o}", "v", CONTROL_VERSION, "error", error_json(error));
-	char *text = json_dumps(json, JSON_COMPACT);
+	size_t bytes;
+	char *line = line_of(json_pack("{s:i, s:o}", "v", CONTROL_VERSION, "error", error_json(error)),
+		&bytes);
 
-	if (text) {
-		const size_t bytes = strlen(text);
-
-		text[bytes] = '\n'; /* in place of its end */
-		(void)!send(fd, text, bytes + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	}
-	free(text);
-	json_decref(json);
+	if (line)
+		(void)!send(fd, line, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	free(line);
 	(void)close(fd);
 }
 
@@ -328,7 +325,7 @@ on_connect(struct control *control)
 	place = place_for(control);
 	client = place < 0 ? NULL : calloc(1, sizeof(*client));
 	if (client)
-		client->in = malloc(CONTROL_LINE_MAX + 1);
+		client->in = malloc(CONTROL_LINE_MAX);
 	if (!client || !client->in) {
 		free(client);
 		turn_away(fd, &(struct control_error){"too-many", "one more client", NULL,
@@ -382,7 +379,7 @@ say_all(struct control *control)
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *client = control->clients[i];
 
-		if (client && client->out_bytes)
+		if (client && (client->out_bytes || client->ends))
 			on_client(client, 0);
 	}
 }
@@ -390,13 +387,10 @@ say_all(struct control *control)
 void
 control_obeyed(struct control *control, const uint8_t *bytes, size_t count)
 {
-	struct work *work = control->first;
+	struct work *work = work_pop(control);
 
 	if (!work)
 		return;
-	control->first = work->next;
-	if (!control->first)
-		control->last = NULL;
 	control_tell(control, work, bytes, count);
 	work_free(work);
 	control_next(control);
@@ -527,21 +521,18 @@ control_begin(struct control *control)
 void
 control_close(struct control *control)
 {
+	struct work *work;
 	struct stat stat_now;
 
 	if (!control)
 		return;
-	while (control->first) {
-		struct work *work = control->first;
-
-		control->first = work->next;
+	while ((work = work_pop(control))) {
 		control_refuse(work->client, work->id, &(struct control_error){"ended", "an order to a program",
 			NULL, "the program ended before it could be done", NULL, NULL});
 		if (work->client)
 			(void)client_say(work->client);
 		work_free(work);
 	}
-	control->last = NULL;
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->clients[i])
 			client_free(control->clients[i]);

@@ -57,7 +57,6 @@ struct work { /* a request that waits for the worker, or a key that expired */
 	uint32_t grant;        /* of a stream or key that goes if it fails; 0: none */
 	uint64_t for_ns;       /* grant */
 	bool is_network;       /* grant */
-	bool cut;              /* revoke: the key was cut by the broker */
 };
 
 struct control {
@@ -93,6 +92,8 @@ int control_fd(struct client *client);
 
 /* control_do.c: one line; answered at once, or later. True: later. */
 bool control_do(struct control *control, struct client *client, const char *line, size_t bytes);
+void work_push(struct control *control, struct work *work);
+struct work *work_pop(struct control *control);
 void control_next(struct control *control); /* gives the worker the next order */
 /* One order; broker_order()'s answer, or -ENOMEM. */
 int control_give(struct broker *broker, const struct order *order);

@@ -64,6 +64,29 @@ work_free(struct work *work)
 	free(work);
 }
 
+void
+work_push(struct control *control, struct work *work)
+{
+	if (control->last)
+		control->last->next = work;
+	else
+		control->first = work;
+	control->last = work;
+}
+
+struct work *
+work_pop(struct control *control)
+{
+	struct work *work = control->first;
+
+	if (!work)
+		return NULL;
+	control->first = work->next;
+	if (!control->first)
+		control->last = NULL;
+	return work;
+}
+
 static struct work *
 work_new(struct request *request, enum order_do what, const char *domain, const char *name,
 	const char *spec, const char *path)
@@ -89,16 +112,10 @@ work_new(struct request *request, enum order_do what, const char *domain, const 
 static bool
 work_add(struct request *request, struct work *work)
 {
-	struct control *control = request->control;
-
 	if (!work)
 		return refuse(request, "fault", NULL, "no memory", NULL);
-	if (control->last)
-		control->last->next = work;
-	else
-		control->first = work;
-	control->last = work;
-	control_next(control);
+	work_push(request->control, work);
+	control_next(request->control);
 	return true;
 }
 
@@ -128,9 +145,7 @@ control_next(struct control *control)
 
 		if (!r)
 			return;
-		control->first = work->next;
-		if (!control->first)
-			control->last = NULL;
+		(void)work_pop(control);
 		control_tell(control, work, NULL, 0);
 		work_free(work);
 	}

@@ -130,11 +130,7 @@ order_cut(struct control *control, const struct live_key *key)
 		return; /* the broker's cut holds all the same */
 	work->order = (struct order){.what = DO_CUT};
 	work->order.name = work->texts[1] = strdup(key->name);
-	if (control->last)
-		control->last->next = work;
-	else
-		control->first = work;
-	control->last = work;
+	work_push(control, work);
 }
 
 void

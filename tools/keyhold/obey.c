@@ -283,7 +283,8 @@ look_or_change(struct worker *worker, const struct order *order, struct bytes_in
 	struct carry_fixed rows = carry_fixed(obeying.answer + HEAD_BYTES, sizeof(obeying.answer) - HEAD_BYTES);
 	struct answer_head head = {OBEYED, false, 0, 0};
 
-	if (obey_look(worker, order, &rows.sink, &head, sizeof(obeying.answer) - HEAD_BYTES)) {
+	if (!order_changes(order->what)) {
+		obey_look(worker, order, &rows.sink, &head, sizeof(obeying.answer) - HEAD_BYTES);
 		answer(worker, &head, &rows);
 		return;
 	}

@@ -25,6 +25,6 @@ void obey_wait(struct worker *worker);
 struct domain *obey_find(struct worker *worker, const char *path); /* NULL: none */
 /* "main/kid#2": cut in front when it is longer. */
 const char *obey_path(const struct domain *domain, char *text, uint32_t bytes);
-/* Rows, as many as have room; false: the order is none of these. */
-bool obey_look(struct worker *worker, const struct order *order, struct sink *sink,
+/* Of an order that changes nothing: rows, as many as have room. */
+void obey_look(struct worker *worker, const struct order *order, struct sink *sink,
 	struct answer_head *head, uint64_t room);

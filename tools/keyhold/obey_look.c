@@ -123,7 +123,7 @@ domains(struct worker *worker, struct sink *sink, struct answer_head *head, uint
 		for (const struct domain *above = at->parent; above; above = above->parent)
 			depth++;
 		answer_put_domain(sink, &(struct answer_domain){
-			.path = text_of(obey_path(at, text, sizeof text)), .program = text_of(""),
+			.path = text_of(obey_path(at, text, sizeof text)),
 			.state = at->state, .stop = at->stop.reason, .paused = at->paused,
 			.waits = at->request != 0, .used = line_used(clock, line),
 			.left = line->unlimited ? GAS_NO_LIMIT : line_left(clock, line),
@@ -144,11 +144,9 @@ keys(struct worker *worker, struct sink *sink, struct answer_head *head, uint64_
 			return;
 		}
 		answer_put_key(sink, &(struct answer_key){.name = text_of(view.name),
-			.spec = text_of(view.spec), .kind = view.kind, .rights = view.rights,
-			.flags = view.flags, .cut = view.cut, .read = view.counts.read,
-			.written = view.counts.written, .denied = view.counts.denied,
-			.missing = view.counts.missing, .uses_left = view.uses_left,
-			.bytes_left = view.bytes_left});
+			.kind = view.kind, .read = view.counts.read, .written = view.counts.written,
+			.denied = view.counts.denied, .missing = view.counts.missing,
+			.uses_left = view.uses_left, .bytes_left = view.bytes_left});
 		head->rows++;
 	}
 }
@@ -191,7 +189,7 @@ whys(struct worker *worker, const struct order *order, struct sink *sink, struct
 		whys_of(at, sink, head, room);
 }
 
-bool
+void
 obey_look(struct worker *worker, const struct order *order, struct sink *sink,
 	struct answer_head *head, uint64_t room)
 {
@@ -199,9 +197,6 @@ obey_look(struct worker *worker, const struct order *order, struct sink *sink,
 		domains(worker, sink, head, room);
 	else if (order->what == DO_KEYS)
 		keys(worker, sink, head, room);
-	else if (order->what == DO_WHY)
-		whys(worker, order, sink, head, room);
 	else
-		return false;
-	return true;
+		whys(worker, order, sink, head, room);
 }

@@ -126,7 +126,6 @@ void
 answer_put_domain(struct sink *sink, const struct answer_domain *row)
 {
 	put_answer_text(sink, &row->path);
-	put_answer_text(sink, &row->program);
 	sink_u8(sink, (uint8_t)row->state);
 	sink_u8(sink, (uint8_t)row->stop);
 	sink_u8(sink, (uint8_t)(row->paused | row->waits << 1));
@@ -145,7 +144,6 @@ answer_get_domain(struct bytes_in *in, struct answer_domain *ret_row)
 	uint8_t flags;
 
 	ret_row->path = answer_get_text(in);
-	ret_row->program = answer_get_text(in);
 	ret_row->state = bytes_u8(in);
 	ret_row->stop = bytes_u8(in);
 	flags = bytes_u8(in);
@@ -164,11 +162,7 @@ void
 answer_put_key(struct sink *sink, const struct answer_key *row)
 {
 	put_answer_text(sink, &row->name);
-	put_answer_text(sink, &row->spec);
 	sink_u32(sink, row->kind);
-	sink_u32(sink, row->rights);
-	sink_u32(sink, row->flags);
-	sink_u8(sink, row->cut);
 	sink_u64(sink, row->read);
 	sink_u64(sink, row->written);
 	sink_u64(sink, row->denied);
@@ -181,11 +175,7 @@ void
 answer_get_key(struct bytes_in *in, struct answer_key *ret_row)
 {
 	ret_row->name = answer_get_text(in);
-	ret_row->spec = answer_get_text(in);
 	ret_row->kind = bytes_u32(in);
-	ret_row->rights = bytes_u32(in);
-	ret_row->flags = bytes_u32(in);
-	ret_row->cut = bytes_u8(in) & 1;
 	ret_row->read = bytes_u64(in);
 	ret_row->written = bytes_u64(in);
 	ret_row->denied = bytes_u64(in);

@@ -83,7 +83,7 @@ struct answer_text { /* any bytes, not terminated */
 };
 
 struct answer_domain {
-	struct answer_text path, program;
+	struct answer_text path;
 	uint32_t state, stop; /* enum domain_state, stop_reason */
 	bool paused, waits;   /* held from outside; for the device */
 	uint64_t used, left, storage, storage_limit, storage_peak;
@@ -91,9 +91,8 @@ struct answer_domain {
 };
 
 struct answer_key {
-	struct answer_text name, spec;
-	uint32_t kind, rights, flags;
-	bool cut;
+	struct answer_text name;
+	uint32_t kind;
 	uint64_t read, written, denied, missing, uses_left, bytes_left;
 };
 
