@@ -145,11 +145,7 @@ kid_shares(void)
 		area[i * 101 % AREA]++;
 		sum = sum * 33 + move(KH_SEGMENT_GIVE, 0, AREA / 2);
 		if (!i) {
-			struct kh_message m = kh_message();
-
-			m.word[0] = AREA;
-			m.receive[0] = AT_MINE;
-			OK(kh_call(KH_BANK, KH_BANK_SEGMENT, &m));
+			OK(order_key(KH_BANK, KH_BANK_SEGMENT, AREA, AT_MINE));
 		} else {
 			struct kh_message m = kh_message();
 
@@ -285,11 +281,8 @@ static kh_u64
 ended(void)
 {
 	kh_u64 sum;
-	struct kh_message m = kh_message();
 
-	m.word[0] = ~0ull;
-	m.receive[0] = AT_THING;
-	OK(kh_call(KH_BANK, KH_BANK_MAKE, &m));
+	OK(order_key(KH_BANK, KH_BANK_MAKE, ~0ull, AT_THING));
 	OK(house_give(AT_KID, AT_GIFT, AT_THING));
 	sum = go(AT_KID, 0);
 	sum = sum * 33 + go(AT_KID, 0);
@@ -346,10 +339,7 @@ paid(void)
 	struct kh_message m = kh_message();
 	kh_u64 sum = 0;
 
-	m.word[0] = 70000;
-	m.receive[0] = AT_THING;
-	OK(kh_call(AT_MONEY, KH_PURSE_SPLIT, &m));
-	m = kh_message();
+	OK(order_key(AT_MONEY, KH_PURSE_SPLIT, 70000, AT_THING));
 	m.send[0] = AT_THING;
 	OK(kh_call(AT_KID, KH_DOMAIN_PAY_WITH, &m));
 	for (int i = 0; i < 12; i++) {
@@ -368,9 +358,7 @@ shared(void)
 	struct kh_message m = kh_message();
 	kh_u64 sum = 0;
 
-	m.word[0] = AREA;
-	m.receive[0] = AT_GIFT;
-	OK(kh_call(KH_BANK, KH_BANK_SEGMENT, &m));
+	OK(order_key(KH_BANK, KH_BANK_SEGMENT, AREA, AT_GIFT));
 	for (kh_u32 i = 0; i < AREA; i++)
 		area[i] = (unsigned char)(i * 7);
 	OK(move(KH_SEGMENT_GIVE, 0, AREA));
@@ -382,10 +370,7 @@ shared(void)
 		for (kh_u32 at = 0; at < AREA; at += 11)
 			area[at] ^= (unsigned char)at;
 		OK(move(KH_SEGMENT_GIVE, 7, AREA - 7));
-		m = kh_message();
-		m.word[0] = AT_MINE;
-		m.receive[0] = AT_THING;
-		OK(kh_call(AT_KID, KH_DOMAIN_KEY_GET, &m));
+		OK(order_key(AT_KID, KH_DOMAIN_KEY_GET, AT_MINE, AT_THING));
 		m = kh_message();
 		m.word[1] = AREA / 2;
 		m.word[2] = (kh_u32)area;
@@ -414,10 +399,7 @@ make_kid(void)
 	OK(order_key(AT_WARDEN, KH_DOMAIN_START, 7, AT_WARDEN_START));
 	(void)house_run(AT_WARDEN, 10000000, 0, KH_RUN_DETACH, &m);
 	if (task.word == METERED) {
-		m = kh_message();
-		m.word[0] = 100000;
-		m.receive[0] = AT_THING;
-		OK(kh_call(KH_METER, KH_METER_MAKE, &m));
+		OK(order_key(KH_METER, KH_METER_MAKE, 100000, AT_THING));
 		m = kh_message();
 		m.send[0] = AT_WARDEN_START;
 		OK(kh_call(AT_THING, KH_METER_SET_KEEPER, &m));

@@ -109,25 +109,44 @@ where(void *user)
 	return world_where(((struct run *)user)->world);
 }
 
+/* Before what is recorded: a device as the seed has it, and an empty journal. */
 static void
-record(struct run *run, uint64_t seed)
+open_outside(struct run *run, uint64_t seed, const char *text)
 {
-	const struct journal_clock clock = {where, run};
-	static struct recorder recorder;
-
 	fake_host_init(&run->host);
 	fake_device_init(&run->device, seed);
-	run->user.in = fake_stream(&run->device, "what comes in through one stream for all of them", 48);
+	run->user = (struct test_user){0};
+	run->user.in = fake_stream(&run->device, text, (uint32_t)strlen(text));
 	fake_stream_close(&run->device, run->user.in);
 	run->user.out = fake_stream(&run->device, NULL, 0);
 	run->device.latency = seed % 5;
 	run->device.shuffle = seed % 2;
 	run->device.pieces_max = 3;
 	buffer_done(&journal);
+}
+
+static void
+record(struct run *run, uint64_t seed)
+{
+	const struct journal_clock clock = {where, run};
+	static struct recorder recorder;
+
+	open_outside(run, seed, "what comes in through one stream for all of them");
 	recorder_begin(&recorder, &run->device.device, &journal.sink, &clock, from);
 	make_world(run, &recorder.device);
 	cr_assert(run_world(run));
 	recorder_end(&recorder);
+}
+
+static void
+ended_alike(const struct run *run, const struct run *again, uint64_t seed)
+{
+	for (int i = 0; i < DOMAINS; i++) {
+		cr_assert_eq(run->images[i].count, again->images[i].count);
+		cr_assert_eq(memcmp(run->images[i].bytes, again->images[i].bytes,
+				     run->images[i].count), 0,
+			"seed %llu domain %d", (unsigned long long)seed, i);
+	}
 }
 
 static bool
@@ -183,12 +202,7 @@ Test(journal, replays_bit_for_bit_with_nothing_attached)
 		cr_assert_str_eq(replayer.diverged.text, "");
 		cr_assert_not(replayer_past(&replayer));
 		cr_assert(replayer_end(&replayer));
-		for (int i = 0; i < DOMAINS; i++) {
-			cr_assert_eq(run.images[i].count, again.images[i].count);
-			cr_assert_eq(memcmp(run.images[i].bytes, again.images[i].bytes,
-					     run.images[i].count), 0,
-				"seed %llu domain %d", (unsigned long long)seed, i);
-		}
+		ended_alike(&run, &again, seed);
 		end_replay(&again, &replayer, &heap);
 		end_world(&run);
 		fake_device_done(&run.device);
@@ -389,16 +403,7 @@ Test(journal, orders_are_had_again_where_they_were)
 		struct heap heap;
 		uint32_t count;
 
-		fake_host_init(&run.host);
-		fake_device_init(&run.device, seed);
-		run.user = (struct test_user){0};
-		run.user.in = fake_stream(&run.device, "what comes in, for all of them", 30);
-		fake_stream_close(&run.device, run.user.in);
-		run.user.out = fake_stream(&run.device, NULL, 0);
-		run.device.latency = seed % 5;
-		run.device.shuffle = seed % 2;
-		run.device.pieces_max = 3;
-		buffer_done(&journal);
+		open_outside(&run, seed, "what comes in, for all of them");
 		recorder_begin(&recorder, &run.device.device, &journal.sink, &clock, from);
 		make_world(&run, &recorder.device);
 		count = run_ordered(&run, &recorder, seed);
@@ -417,12 +422,7 @@ Test(journal, orders_are_had_again_where_they_were)
 		cr_assert(replayer_end(&replayer), "seed %llu: %s", (unsigned long long)seed,
 			replayer.diverged.text);
 		orders = NULL;
-		for (int i = 0; i < DOMAINS; i++) {
-			cr_assert_eq(run.images[i].count, again.images[i].count);
-			cr_assert_eq(memcmp(run.images[i].bytes, again.images[i].bytes,
-					     run.images[i].count), 0,
-				"seed %llu domain %d", (unsigned long long)seed, i);
-		}
+		ended_alike(&run, &again, seed);
 		end_replay(&again, &replayer, &heap);
 		end_world(&run);
 		fake_device_done(&run.device);

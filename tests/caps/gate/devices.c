@@ -46,8 +46,6 @@ open_a(void)
 	a = theatre_actor(&t, "a");
 }
 
-#define TEXT(words) .text = words, .text_bytes = sizeof words - 1
-
 static void
 heard_text(const char *text)
 {

@@ -25,8 +25,8 @@ cost(void)
 static void
 open_f(void)
 {
-	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {OPEN_READ}, .text = "f",
-			     .text_bytes = 1, .receive = {K2}), SAYS_OK);
+	cr_assert_eq(ask(&t, a, K1, DO_directory_open, .word = {OPEN_READ}, TEXT("f"),
+			     .receive = {K2}), SAYS_OK);
 }
 
 /* a opens a file twice, holds the first twice and the second once, and lends the first

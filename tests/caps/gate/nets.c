@@ -12,8 +12,6 @@ static struct domain *a;
 
 enum { K1 = 20, K2, K3, K4, ALL = RIGHT_read | RIGHT_write | RIGHT_make };
 
-#define TEXT(words) .text = words, .text_bytes = sizeof words - 1
-
 static void
 give_root(int slot, const char *name, enum kind_id kind, uint32_t handle)
 {

@@ -80,6 +80,9 @@ uint32_t listen(struct theatre *t, struct domain *domain);
 #define reply(t, domain, slot, ...)                                                              \
 	obey(t, domain, COMMAND_REPLY, slot, 0, &(const struct order){__VA_ARGS__})
 
+/* A string as an order's text. */
+#define TEXT(words) .text = words, .text_bytes = sizeof words - 1
+
 /* A copy of the domain's key in this slot of another. */
 void give_domain(struct domain *to, uint32_t slot, const struct domain *of, uint32_t rights);
 void give_key(struct domain *to, uint32_t slot, const struct key *key);

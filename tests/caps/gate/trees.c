@@ -12,8 +12,6 @@ static struct domain *a, *b;
 enum { CREATOR = CAPS_KIT_CREATOR, METER = CAPS_KIT_METER, BANK = CAPS_KIT_BANK,
 	SELF = CAPS_KIT_SELF, MODULE = 20, CHILD, K1, K2, K3, K4, RESUME, ALL = -1 };
 
-#define TEXT(words) .text = words, .text_bytes = sizeof words - 1
-
 /* Two actors; `a` has a domain key to `b`, with all rights, in CHILD. */
 static void
 open_two(void)
