@@ -65,19 +65,21 @@ recipe_minigzip() { # zlib's own small gzip
 	link_wasm "$out/minigzip.wasm" ./*.o
 }
 
-unpack() { # NAME FAULT: zlib as a library with a key of its own (src/unpack.c)
+unpack() { # NAME FAULT [FLAG..]: zlib, built with the flags, as a library (src/unpack.c)
 	local file
 	apt_source zlib 1.2.13
 	for file in zlib/{adler32,crc32,inffast,inflate,inftrees,zutil}.c; do
-		$CC_WASM -DHAVE_UNISTD_H -Izlib "$file" -o "$(basename "$file" .c).o" || return
+		$CC_WASM -DHAVE_UNISTD_H -Izlib "${@:3}" "$file" -o "$(basename "$file" .c).o" || return
 	done
 	$CC_WASM -DFAULT="$2" -Izlib -I"$here/../.." "$here/src/unpack.c" -o unpack.o &&
 		link_wasm "$out/$1.wasm" -nostartfiles ./*.o
 }
 recipe_unpack() { unpack unpack 0; }
-recipe_unpack-past() { unpack unpack-past 1; }   # writes past its buffer
-recipe_unpack-loop() { unpack unpack-loop 2; }   # never ends
-recipe_unpack-wants() { unpack unpack-wants 3; } # asks for 4 GiB
+recipe_unpack-past() { # writes past a buffer, by a fault in zlib itself
+	unpack unpack-past 0 -include "$here/src/zlib_past.h"
+}
+recipe_unpack-loop() { unpack unpack-loop 1; }   # never ends
+recipe_unpack-wants() { unpack unpack-wants 2; } # asks for 4 GiB
 
 recipe_primes() { # AssemblyScript through its WASI shim
 	command -v npm >/dev/null || absent "npm"
