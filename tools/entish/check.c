@@ -658,19 +658,39 @@ check_records(struct checker *c, struct unit *unit)
 	}
 }
 
-/* A record that holds itself has no end. */
-static bool
-holds(const struct record *record, const struct record *what, uint32_t depth)
+/* More than RECORDS_MAX: too many, or itself, and so without an end. What is known of
+ * one is not found out again, so the time is in proportion to what is written. */
+static uint32_t
+nesting(struct record *record, uint32_t depth)
 {
-	if (depth > 64)
-		return true;
+	uint32_t most = 0;
+
+	if (record->nesting || depth > RECORDS_MAX)
+		return record->nesting ? record->nesting : depth;
 	for (uint32_t i = 0; i < record->fields_count; i++) {
 		const struct type *type = type_of(record->types[i]);
+		const uint32_t inner = type->kind == TYPE_RECORD ? nesting(type->record, depth + 1) : 0;
 
-		if (type->kind == TYPE_RECORD && (type->record == what || holds(type->record, what, depth + 1)))
-			return true;
+		if (inner >= RECORDS_MAX)
+			return RECORDS_MAX + 1;
+		most = inner > most ? inner : most;
 	}
-	return false;
+	return record->nesting = most + 1;
+}
+
+/* Lists of records that hold lists of them: until nothing changes. */
+static void
+find_keys(struct unit *unit)
+{
+	bool changed = true;
+
+	while (changed) {
+		changed = false;
+		for (struct record *r = unit->records; r; r = r->next)
+			for (uint32_t i = 0; i < r->fields_count && !r->keys; i++)
+				if (!check_is_data(r->types[i], 0))
+					changed = r->keys = true;
+	}
 }
 
 static void
@@ -683,11 +703,13 @@ check_fields(struct checker *c, struct unit *unit)
 			r->types[i] = check_written(c, unit, f->type);
 	}
 	for (struct record *r = unit->records; r; r = r->next)
-		if (holds(r, r, 0)) {
-			source_complain(c->sources, r->at, "hold a list of them", "%s holds itself", r->name);
+		if (nesting(r, 1) > RECORDS_MAX) {
+			source_complain(c->sources, r->at, "hold a list of them",
+				"%s holds itself, or more than %d records in one another", r->name, RECORDS_MAX);
 			for (uint32_t i = 0; i < r->fields_count; i++)
 				r->types[i] = &type_int;
 		}
+	find_keys(unit);
 }
 
 /* Complaints from `from` on that only say that a type is not known. */

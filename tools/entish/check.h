@@ -24,6 +24,7 @@ enum {
 	CHECK_NESTED_MAX = 1200, /* nodes below one another */
 	VARIABLES_MAX = 1000,
 	ARGUMENTS_MAX = 32,
+	KEYS_MAX = 8, /* of a sandbox */
 	DOMAINS_MAX = 14, /* prelude.et has slots for so many */
 	DOMAIN_VARIABLES_MAX = 100,
 };

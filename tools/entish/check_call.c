@@ -378,7 +378,8 @@ bool
 check_is_data(struct type *type, uint32_t depth)
 {
 	type = type_of(type);
-	if (type->kind == TYPE_KEY || (type->kind == TYPE_FN && type->def->domain))
+	if (type->kind == TYPE_KEY || (type->kind == TYPE_FN && type->def->domain) ||
+		(type->kind == TYPE_RECORD && type->record->keys))
 		return false;
 	for (uint32_t i = 0; i < type->count && depth < TYPE_DEPTH_MAX; i++)
 		if (!check_is_data(type->args[i], depth + 1))
@@ -409,11 +410,13 @@ check_sandbox(struct checker *c, struct node *node)
 	struct type *types[ARGUMENTS_MAX], *result;
 	bool method, domain;
 	struct def *def;
-	uint32_t count;
+	uint32_t count, keys = 0;
 
 	check_want(c, node->b, &type_int, "the gas of a sandbox");
 	check_want(c, node->c, &type_int, "the words of a sandbox");
-	for (struct node *k = node->keys; k; k = k->next) {
+	for (struct node *k = node->keys; k; k = k->next, keys++) {
+		if (keys == KEYS_MAX)
+			source_complain(c->sources, k->at, NULL, "a sandbox is given at most %d keys", KEYS_MAX);
 		if (k->kind == N_NAME && !check_variable(c, k->name, &count)) {
 			struct type *text = &type_text;
 

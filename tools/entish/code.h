@@ -28,14 +28,13 @@ enum { /* the memory of a program; prelude.et has the same numbers      ORDER CE
 	CELL_RESULT = 168,
 	CELL_KEYS = 184,  /* how many; then slots and names */
 	CELL_ARGS = 256,  /* 32 words */
-	CELL_KEY_AT = 512, /* 8 times slot and name */
+	CELL_KEY_AT = 512, /* KEYS_MAX times slot and name */
 	STACK_AT = 2048,
 	STACK_END = STACK_AT + (40 << 10),
 	STATIC_AT = STACK_END,
 	BLOCK_HEAD = 16, /* bytes before what a block holds */
 	LIST_LENGTH = 16,
 	LIST_DATA = 24,
-	KEYS_MAX = 8,
 };
 
 enum { CODE_IMPORTS = 7, CODE_START = CODE_IMPORTS, CODE_FIRST };

@@ -92,6 +92,8 @@ struct record { /* typ NAME {u start, u length} */
 	struct node *fields; /* N_PARAM */
 	uint32_t fields_count;
 	struct type *type, **types; /* check.h */
+	uint32_t nesting;           /* how many lie in one another in it, with it; 0: not known yet */
+	bool keys;                  /* holds some, or what is no data either */
 	struct record *next;
 };
 

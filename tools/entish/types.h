@@ -32,7 +32,7 @@ enum type_kind {
 
 enum wasm_type { WASM_I32 = 0x7f, WASM_I64 = 0x7e, WASM_F64 = 0x7c };
 
-enum { TYPE_DEPTH_MAX = 40, FIELDS_MAX = 28, TYPE_PARTS_MAX = 500 };
+enum { TYPE_DEPTH_MAX = 40, FIELDS_MAX = 28, TYPE_PARTS_MAX = 500, RECORDS_MAX = 64 };
 
 struct type {
 	uint8_t kind;
