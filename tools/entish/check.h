@@ -9,7 +9,8 @@
  * check()    -> all instances that run, in `instances`
  *               check_expr.c   expressions
  *               check_call.c   calls, instances, intrinsics
- *               check.c        statements, definitions, files
+ *               check_stmt.c   variables, assignments, statements
+ *               check.c        definitions, files
  *               check_domain.c blocks that are domains, calls between them
  *
  * Never  writes into the tree. Hostile sources: at most CHECK_INSTANCES_MAX, nested
@@ -170,6 +171,8 @@ void check_body(struct checker *c, struct instance *instance);
 /* Its types are written: its body waits until what is open now is checked. */
 void check_later(struct checker *c, struct instance *instance);
 struct type *check_written(struct checker *c, const struct unit *unit, struct node *type);
+/* True: nothing behind it is reached. */
+bool check_block(struct checker *c, struct node *first);
 bool check_has_break(const struct node *first);
 struct type *check_crossing(struct checker *c, struct node *node, struct def *def, struct type **types,
 	uint32_t count);

@@ -10,6 +10,8 @@
  * code_module.c  sections, static texts, entries
  * code_stmt.c    functions and statements
  * code_expr.c    expressions
+ * code_call.c    calls: plain, into sandboxes and domains, intrinsics
+ * code_op.c      single instructions, locals
  *
  * CODE1  at each call the slots hold all references that are needed behind it.
  * CODE2  blocks do not move, so a reference in a local stays true. */
@@ -94,6 +96,9 @@ void op_end(struct coder *c);
 void op_br(struct coder *c, unsigned code, uint32_t to);
 
 void code_expr(struct coder *c, struct node *node);
+void code_call(struct coder *c, struct node *node);
+void code_sandbox(struct coder *c, struct node *node);
+void code_dollar(struct coder *c, struct node *node); /* intrinsics */
 /* A branch to `to` if the condition is as said. */
 void code_jump(struct coder *c, struct node *node, bool sense, uint32_t to);
 /* A call's argument: what is new is given a root. */
@@ -106,6 +111,8 @@ void code_zero(struct coder *c, struct type *type, uint32_t depth);
 void code_operation(struct coder *c, unsigned op, struct type *type, bool unsigned_op);
 uint32_t code_refs(struct type *type); /* 1: on the heap */
 uint32_t code_description(struct type *type);
-void code_frames(struct coder *c, const struct instance *callee, bool behind);
+/* Of a record or tuple. */
+uint32_t code_fields(const struct type *of);
+struct type *code_field(struct type *of, uint32_t i);
 /* The list in a local and a place in another: the address of the element - 16. */
 void code_place(struct coder *c, uint32_t list, uint32_t at);
