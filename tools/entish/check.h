@@ -26,7 +26,7 @@ enum {
 	VARIABLES_MAX = 1000,
 	ARGUMENTS_MAX = 32,
 	KEYS_MAX = 8, /* of a sandbox */
-	DOMAINS_MAX = 14, /* prelude.et has slots for so many */
+	DOMAINS_MAX = 14, /* prelude_domains.et has slots for so many */
 	DOMAIN_VARIABLES_MAX = 100,
 };
 

@@ -118,7 +118,7 @@ code_sandbox(struct coder *c, struct node *node)
 	op_call(c, fact->second);
 }
 
-/* NAME.f(x): the arguments into cells, as above; prelude.et sends them. */
+/* NAME.f(x): the arguments into cells, as above; prelude_domains.et sends them. */
 static void
 crossing(struct coder *c, struct node *node)
 {

@@ -228,7 +228,7 @@ place_variables(struct coder *c)
 	return STACK_AT + 8 * references;
 }
 
-/* NAME, whom it calls, whom they do, its place among the entries; prelude.et reads it. */
+/* NAME, whom it calls, whom they do, its place among the entries; prelude_domains.et reads it. */
 static const char *
 domains_text(struct coder *c)
 {
