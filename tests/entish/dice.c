@@ -38,8 +38,28 @@ say(struct dice *d, const char *format, ...)
 	va_end(list);
 }
 
-static void truth(struct dice *d, int depth);
+static void number(struct dice *d, int depth);
 static void real(struct dice *d, int depth);
+static void truth(struct dice *d, int depth);
+
+/* As say(), and then N is a random number, R a real, T a truth, so deep already. */
+__attribute__((format(printf, 3, 4))) static void
+form(struct dice *d, int depth, const char *format, ...)
+{
+	char text[100];
+	va_list list;
+
+	va_start(list, format);
+	(void)vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	for (const char *c = text; *c; c++)
+		switch (*c) {
+		case 'N': number(d, depth); break;
+		case 'R': real(d, depth); break;
+		case 'T': truth(d, depth); break;
+		default: (void)fputc(*c, d->out); break;
+		}
+}
 
 static void
 number(struct dice *d, int depth)
@@ -51,61 +71,21 @@ number(struct dice *d, int depth)
 	switch (depth > 3 ? throw_of(d, 2) : throw_of(d, 17)) {
 	case 0: say(d, "(%s)", numbers[throw_of(d, 10)]); return;
 	case 1: case 2: case 3: say(d, "v%u", throw_of(d, WORDS)); return;
-	case 4: case 5: case 6:
-		say(d, "(");
-		number(d, depth + 1);
-		say(d, " %s ", signs[throw_of(d, 8)]);
-		number(d, depth + 1);
-		say(d, ")");
-		return;
-	case 7:
-		say(d, "(");
-		number(d, depth + 1);
-		say(d, throw_of(d, 2) ? " / " : " %% ");
-		say(d, "(");
-		number(d, depth + 1);
-		say(d, " & 15 | 1))");
-		return;
-	case 8:
-		say(d, "(");
-		number(d, depth + 1);
-		say(d, throw_of(d, 2) ? " << " : " >> ");
-		number(d, depth + 1);
-		say(d, ")");
-		return;
+	case 4: case 5: case 6: form(d, depth + 1, "(N %s N)", signs[throw_of(d, 8)]); return;
+	case 7: form(d, depth + 1, "(N %c (N & 15 | 1))", "/%"[throw_of(d, 2)]); return;
+	case 8: form(d, depth + 1, "(N %s N)", throw_of(d, 2) ? "<<" : ">>"); return;
 	case 9: say(d, throw_of(d, 2) ? "l[%u]" : "l[v0 & %u]", throw_of(d, 4)); return;
 	case 10: say(d, throw_of(d, 2) ? "l.len()" : "t.len()"); return;
-	case 11:
-		say(d, "(");
-		number(d, depth + 1);
-		say(d, " if ");
-		truth(d, depth + 1);
-		say(d, " else ");
-		number(d, depth + 1);
-		say(d, ")");
-		return;
-	case 12:
-		say(d, "int(");
-		real(d, depth + 1);
-		say(d, ")");
-		return;
+	case 11: form(d, depth + 1, "(N if T else N)"); return;
+	case 12: form(d, depth + 1, "int(R)"); return;
 	case 13: say(d, throw_of(d, 2) ? "m.len()" : "r.a"); return;
-	case 14:
-		say(d, "m.get(v%u & 7, ", throw_of(d, WORDS));
-		number(d, depth + 1);
-		say(d, ")");
-		return;
+	case 14: form(d, depth + 1, "m.get(v%u & 7, N)", throw_of(d, WORDS)); return;
 	case 15: say(d, "m.get(%u, v0)", throw_of(d, 8)); return;
 	default:
-		if (!d->functions) {
+		if (d->functions)
+			form(d, depth + 2, "f%u(N, N)", throw_of(d, (uint32_t)d->functions));
+		else
 			say(d, "-v0");
-			return;
-		}
-		say(d, "f%u(", throw_of(d, (uint32_t)d->functions));
-		number(d, depth + 2);
-		say(d, ", ");
-		number(d, depth + 2);
-		say(d, ")");
 		return;
 	}
 }
@@ -118,23 +98,9 @@ real(struct dice *d, int depth)
 	switch (depth > 3 ? throw_of(d, 3) : throw_of(d, 7)) {
 	case 0: say(d, "%s", numbers[throw_of(d, 7)]); return;
 	case 1: case 2: say(d, "x%u", throw_of(d, REALS)); return;
-	case 3: case 4:
-		say(d, "(");
-		real(d, depth + 1);
-		say(d, " %c ", "+-*/"[throw_of(d, 4)]);
-		real(d, depth + 1);
-		say(d, ")");
-		return;
-	case 5:
-		say(d, "float(");
-		number(d, depth + 1);
-		say(d, ")");
-		return;
-	default:
-		say(d, "sqrt(");
-		real(d, depth + 1);
-		say(d, ")");
-		return;
+	case 3: case 4: form(d, depth + 1, "(R %c R)", "+-*/"[throw_of(d, 4)]); return;
+	case 5: form(d, depth + 1, "float(N)"); return;
+	default: form(d, depth + 1, "sqrt(R)"); return;
 	}
 }
 
@@ -144,28 +110,10 @@ truth(struct dice *d, int depth)
 	static const char *const signs[] = {"==", "!=", "<", "<=", ">", ">="};
 
 	switch (depth > 3 ? 0 : throw_of(d, 9)) {
-	case 0: case 1: case 2:
-		number(d, depth + 1);
-		say(d, " %s ", signs[throw_of(d, 6)]);
-		number(d, depth + 1);
-		return;
-	case 3:
-		say(d, "(");
-		truth(d, depth + 1);
-		say(d, throw_of(d, 2) ? " and " : " or ");
-		truth(d, depth + 1);
-		say(d, ")");
-		return;
-	case 4:
-		say(d, "not (");
-		truth(d, depth + 1);
-		say(d, ")");
-		return;
-	case 5:
-		real(d, depth + 1);
-		say(d, " %s ", signs[throw_of(d, 6)]);
-		real(d, depth + 1);
-		return;
+	case 0: case 1: case 2: form(d, depth + 1, "N %s N", signs[throw_of(d, 6)]); return;
+	case 3: form(d, depth + 1, "(T %s T)", throw_of(d, 2) ? "and" : "or"); return;
+	case 4: form(d, depth + 1, "not (T)"); return;
+	case 5: form(d, depth + 1, "R %s R", signs[throw_of(d, 6)]); return;
 	case 6: say(d, "r %s q", signs[throw_of(d, 2)]); return;
 	case 7: say(d, "v%u & 7 in m", throw_of(d, WORDS)); return;
 	default: say(d, "t %s \"abc\"", signs[throw_of(d, 6)]); return;
@@ -188,53 +136,19 @@ statement(struct dice *d)
 
 	begin(d);
 	switch (d->level > 4 ? throw_of(d, 5) : throw_of(d, 17)) {
-	case 0: case 1:
-		say(d, "v%u = ", throw_of(d, WORDS));
-		number(d, 0);
-		break;
-	case 2:
-		say(d, "v%u %s= ", throw_of(d, WORDS), throw_of(d, 2) ? "+" : "^");
-		number(d, 1);
-		break;
-	case 3:
-		say(d, "l[%u] = ", throw_of(d, 4));
-		number(d, 1);
-		break;
-	case 4:
-		say(d, "t = text(");
-		number(d, 2);
-		say(d, ") + \"%c\"", 'a' + (int)throw_of(d, 3));
-		break;
-	case 5:
-		say(d, "print(");
-		number(d, 0);
-		say(d, ", t, ");
-		truth(d, 1);
-		say(d, ", l, m, r, q)");
-		break;
-	case 12:
-		say(d, "x%u = ", throw_of(d, REALS));
-		real(d, 0);
-		break;
-	case 13:
-		say(d, "m[v%u & 7] = ", throw_of(d, WORDS));
-		number(d, 1);
-		break;
+	case 0: case 1: form(d, 0, "v%u = N", throw_of(d, WORDS)); break;
+	case 2: form(d, 1, "v%u %s= N", throw_of(d, WORDS), throw_of(d, 2) ? "+" : "^"); break;
+	case 3: form(d, 1, "l[%u] = N", throw_of(d, 4)); break;
+	case 4: form(d, 2, "t = text(N) + \"%c\"", 'a' + (int)throw_of(d, 3)); break;
+	case 5: form(d, 0, "print(N, t, T, l, m, r, q)"); break;
+	case 12: form(d, 0, "x%u = R", throw_of(d, REALS)); break;
+	case 13: form(d, 1, "m[v%u & 7] = N", throw_of(d, WORDS)); break;
 	case 14: say(d, "m.remove(v%u & 7)", throw_of(d, WORDS)); break;
-	case 15:
-		say(d, "r.a %s ", throw_of(d, 2) ? "=" : "+=");
-		number(d, 1);
-		break;
+	case 15: form(d, 1, "r.a %s N", throw_of(d, 2) ? "=" : "+="); break;
 	case 16: say(d, "%s", throw_of(d, 2) ? "q = r" : "r.b = t"); break;
-	case 6:
-		say(d, "l.append(");
-		number(d, 1);
-		say(d, ")");
-		break;
+	case 6: form(d, 1, "l.append(N)"); break;
 	case 7: case 8:
-		say(d, "if ");
-		truth(d, 0);
-		say(d, ":\n");
+		form(d, 0, "if T:\n");
 		block(d);
 		if (throw_of(d, 2)) {
 			begin(d);
@@ -257,9 +171,7 @@ statement(struct dice *d)
 			say(d, throw_of(d, 2) ? "break\n" : "continue\n");
 			return;
 		}
-		say(d, d->in_function ? "l = [v0, v1, 2, 3, " : "yield [");
-		number(d, 1);
-		say(d, "]");
+		form(d, 1, d->in_function ? "l = [v0, v1, 2, 3, N]" : "yield [N]");
 		break;
 	}
 	say(d, "\n");
@@ -311,9 +223,7 @@ program(struct dice *d)
 		variables(d, 2);
 		d->level = 0;
 		block(d);
-		say(d, "    return ");
-		number(d, 1);
-		say(d, "\n\n");
+		form(d, 1, "    return N\n\n");
 	}
 	d->in_function = false;
 	variables(d, 0);
