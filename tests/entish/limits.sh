@@ -17,11 +17,12 @@ times 1001 $'v@ = @\n' | tells variables
 { printf 'def f(%sz):\n    return z\nf(1)\n' "$(times 32 'a@, ')"; } | tells parameters
 { printf 'def f(x):\n    return x\nf(%s0)\n' "$(times 40 '1, ')"; } | tells arguments
 { printf 'typ r {%su z}\nprint(1)\n' "$(times 28 'u f@, ')"; } | tells fields
-{ printf 'typ r0 {u a}\n'; for ((i = 1; i <= 65; i++)); do printf 'typ r%s {r%s a, r%s b}\n' $i $((i - 1)) $((i - 1)); done
+{ printf 'typ r0 {u a}\n'
+	for ((i = 1; i <= 65; i++)); do printf 'typ r%s {r%s a, r%s b}\n' $i $((i - 1)) $((i - 1)); done
 	printf 'print(1)\n'; } | tells records
 { printf 'a = key("stdout")\ndef f(x):\n    return x\n'
 	times 8 $'k@ = a\n'; printf 'print(f<5, 5%s, a>(1))\n' "$(times 8 ', k@')"; } | tells keys
-{ printf 'x = 1\n'; for ((i = 1; i <= 45; i++)); do printf 'x%s = [x%s]\n' $i "$((i - 1))"; done | sed 's/\[x0\]/[x]/'; } | tells lists
+{ printf 'x0 = 1\n'; for ((i = 1; i <= 45; i++)); do printf 'x%s = [x%s]\n' $i $((i - 1)); done; } | tells lists
 { printf 'x = {%s0}\n' "$(times 28 '1, ')"; } | tells tuple
 { printf 'def f() -> (%su):\n    pass\nf()\n' "$(times 28 'u, ')"; } | tells results
 { for ((i = 0; i < 100; i++)); do printf '%*sif x:\n' $i ''; done; printf '%100spass\n' ''; } | tells blocks
