@@ -47,3 +47,7 @@ times 70 $'import m@\n' | tells imports
 	for x in 1 1.5 '"a"' '[1]' '[1.5]' '["a"]' '[[1]]' '[[1.5]]' '[["a"]]' 'b"a"'; do
 		echo "f($x)"
 	done; } | tells size
+echo entries of repl
+long=$(head -c 60000 /dev/zero | tr '\0' a)
+{ for i in $(seq 18); do echo "x$i = \"$long\""; done; echo 'x17.len()'; } | timeout 60 "$entish" repl 2>&1 |
+	grep -v aaa | head -4

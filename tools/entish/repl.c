@@ -148,7 +148,7 @@ try_entry(struct session *s, const char *entry, bool show, bool complain)
 	input.source = (struct entish_text){s->tried, n < TEXT_MAX ? (size_t)n : TEXT_MAX - 1};
 	fine = e && n < TEXT_MAX && entish_compile(e, &input);
 	if (!fine && complain && e)
-		fputs(entish_words(e), stderr);
+		fputs(n < TEXT_MAX ? entish_words(e) : "all entries together have at most 1 MiB\n", stderr);
 	if (fine) {
 		module = entish_module(e, &bytes);
 		if (run(s, module, bytes)) {
