@@ -38,7 +38,7 @@
 struct broker;
 
 struct broker_config {
-	uint32_t handles_max;  /* 0: 1024; bounded by RLIMIT_NOFILE */
+	uint32_t handles_max;  /* 0: 32768; bounded by RLIMIT_NOFILE */
 	uint64_t store_bytes;  /* size of the page store; 0: none */
 	bool ringless;         /* no io_uring: the broker itself reads and writes; slower */
 };
@@ -205,6 +205,7 @@ enum broker_end {
 	BROKER_EXITED,    /* code */
 	BROKER_KILLED,    /* signal; SIGSYS: it broke a wall */
 	BROKER_PROTOCOL,  /* it broke the protocol and was ended; words in `why` */
+	BROKER_DEAF,      /* it was ended because the broker's own limit of files was lowered */
 	BROKER_STUCK,     /* it was ended because it spun: broker_watchdog() */
 	BROKER_CUT,       /* it was ended because a revocation could not finish */
 	BROKER_TIMED_OUT, /* the deadline passed; the worker still lives */

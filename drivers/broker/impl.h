@@ -130,6 +130,7 @@ struct broker {
 	struct keep *keep;    /* NULL: not yet, or this kernel cannot */
 	bool keep_tried;
 	struct watchdog dog;
+	bool deaf;            /* what is waited for cannot be polled any more */
 	bool stuck;           /* it spins, and is to be ended */
 	bool deadlines;       /* some grant has one */
 	struct wire_request message; /* the copy that is looked at */

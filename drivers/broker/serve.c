@@ -321,9 +321,7 @@ broker_turn(struct broker *broker, int timeout_ms)
 		.tv_nsec = (long)(left_ns % 1000000000)};
 	if (ppoll(fds, all, left_ns == UINT64_MAX ? NULL : &left, NULL) < 0) {
 		/* Somebody lowered our limit beneath us. Deaf we would spin for ever. */
-		if (errno == EINVAL)
-			broker->broken = "(not it: the broker may no longer have as many open files "
-					 "as it waits for)";
+		broker->deaf |= errno == EINVAL;
 		for (uint32_t i = 0; i < all; i++)
 			fds[i].revents = 0;
 	}
@@ -402,7 +400,7 @@ broker_serve(
 		const int left = deadline_left(broker);
 		const bool lives = left != 0 && broker_turn(broker, left);
 
-		if (broker->broken || broker->cut_failed || broker->stuck)
+		if (broker->broken || broker->deaf || broker->cut_failed || broker->stuck)
 			broker_kill(broker);
 		else if (left == 0)
 			break;
@@ -414,6 +412,8 @@ broker_serve(
 			requests_take(broker);
 		if (broker->broken)
 			outcome.end = BROKER_PROTOCOL;
+		else if (broker->deaf)
+			outcome.end = BROKER_DEAF;
 		else if (broker->cut_failed)
 			outcome.end = BROKER_CUT;
 		else if (broker->stuck)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -551,6 +552,24 @@ test_deadline(void)
 	check(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no child is left");
 }
 
+static void
+test_deaf(void)
+{
+	struct broker_outcome outcome;
+	struct rlimit limit, low;
+
+	begin();
+	(void)spawn("wait");
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	low = (struct rlimit){.rlim_cur = 4, .rlim_max = limit.rlim_max};
+	check(setrlimit(RLIMIT_NOFILE, &low) == 0, "a limit is lowered");
+	outcome = serve();
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	check(outcome.end == BROKER_DEAF && !outcome.why,
+		"a broker that may not wait any more ends its worker, and does not blame it");
+	end("a broker that is deaf");
+}
+
 static struct broker_outcome
 run_watched(const char *mode, uint64_t limit_ns)
 {
@@ -675,6 +694,7 @@ main(int argc, char **argv)
 	test_poke();
 	test_cut();
 	test_deadline();
+	test_deaf();
 	test_watchdog();
 	test_failure();
 	test_namespaces();

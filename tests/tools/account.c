@@ -131,6 +131,7 @@ Test(account, a_worker_that_told_nothing_is_our_fault_unless_it_was_ended)
 	cr_assert_eq(silent(BROKER_KILLED, SIGSEGV, &word), 70);
 	cr_assert_eq(silent(BROKER_KILLED, SIGKILL, &word), 137);
 	cr_assert_eq(silent(BROKER_PROTOCOL, 0, &word), 70);
+	cr_assert_eq(silent(BROKER_DEAF, 0, &word), 70);
 	cr_assert_eq(silent(BROKER_CUT, 0, &word), 137);
 	cr_assert_str_eq(word, "revoked");
 }

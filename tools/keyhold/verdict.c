@@ -360,6 +360,10 @@ say_silent(const struct launch *launch)
 		say_error("the worker broke the protocol and was ended: %s",
 			outcome->why ? outcome->why : "unknown message");
 		break;
+	case BROKER_DEAF:
+		say_error("the worker was ended: the broker may no longer have as many open files as it waits for");
+		say_more("somebody lowered its limit while it ran (prlimit --nofile); raise it, and run again");
+		return;
 	case BROKER_STUCK:
 		say_error("the worker was ended: it computed for %s without coming to a safepoint",
 			units_say_duration(launch->stuck_ns, stuck));
