@@ -364,7 +364,7 @@ completion_take(struct client *client, uint64_t user, int32_t result, uint32_t f
 			      flight->generation == (uint32_t)(user >> 16));
 	flight->outstanding--;
 	if (flight->op == DEVICE_POLL)
-		poll_time(client, flight, part);
+		poll_time(client, flight);
 	else if (flight->op == DEVICE_ACCEPT)
 		accept_done(client, flight, result);
 	else

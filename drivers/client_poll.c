@@ -18,21 +18,11 @@
  * WATCH1   armed bits are the POLL_ADDs in the ring; each counts in `busy`.
  * WATCH2   what fired is told to all polls that wait, in the drain it came in,
  *          and to none that begins later. */
-#include <poll.h>
 #include <string.h>
 
 #include "drivers/flight.h"
+#include "drivers/ready.h"
 #include "kernel/base/must.h"
-
-enum { READY_READ = 1, READY_WRITE = 2, READY_ERROR = 4, READY_HANGUP = 8 };
-
-static uint8_t
-ready_of(int32_t events)
-{
-	return (uint8_t)((events & POLLIN ? READY_READ : 0) | (events & POLLOUT ? READY_WRITE : 0) |
-			 (events & (POLLERR | POLLNVAL) ? READY_ERROR : 0) |
-			 (events & POLLHUP ? READY_HANGUP : 0));
-}
 
 /* --- watches --------------------------------------------------------------------------- */
 
@@ -167,9 +157,8 @@ poll_start(struct client *client, struct flight *flight)
 }
 
 void
-poll_time(struct client *client, struct flight *flight, uint32_t part)
+poll_time(struct client *client, struct flight *flight)
 {
-	(void)part;
 	flight->told = true;
 	client->polls_due = true;
 }

@@ -187,7 +187,7 @@ void accept_again(struct client *client, struct flight *flight);
 /* client_poll.c */
 void poll_start(struct client *client, struct flight *flight);
 /* Its limit has come, or its mark. */
-void poll_time(struct client *client, struct flight *flight, uint32_t part);
+void poll_time(struct client *client, struct flight *flight);
 void poll_cancel(struct client *client, struct flight *flight);
 void watch_fired(struct client *client, uint64_t user, int32_t result);
 /* Nothing of the handle is watched any more; the completions still come. */

@@ -175,9 +175,10 @@ void obeyed_take(struct broker *broker, const struct wire_request *message);
 /* One turn: waits up to timeout_ms, then does what came. False: the worker ended. */
 bool broker_turn(struct broker *broker, int timeout_ms);
 void requests_take(struct broker *broker);
+/* -EAGAIN: no room; for what is no answer, none but what answers may need. */
 int reply_send(struct broker *broker, const struct wire_reply *reply);
-/* Only a hint: not sent when there is no more room than answers may need. */
-void reply_hint(struct broker *broker, const struct wire_reply *reply);
+/* A WIRE_ANSWER, for which there is room, or the worker broke the protocol. */
+void answer_send(struct broker *broker, const struct wire_reply *reply);
 void worker_wake(struct broker *broker);
 
 /* grant.c: a grant is made in two steps, between which its handle is opened. The

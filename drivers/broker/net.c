@@ -19,24 +19,6 @@ _Static_assert((int)RULE_TCP == (int)BROKER_TCP && (int)RULE_UDP == (int)BROKER_
 		       (int)RULE_UNIX == (int)BROKER_UNIX && (int)RULE_RESOLVE == (int)BROKER_RESOLVE,
 	"broker.h does not show rule.h");
 
-const char *
-net_kind_text(enum rule_kind kind)
-{
-	switch (kind) {
-	case RULE_TCP:
-		return "tcp";
-	case RULE_UDP:
-		return "udp";
-	case RULE_LISTEN:
-		return "listen";
-	case RULE_UNIX:
-		return "unix";
-	case RULE_RESOLVE:
-		return "resolve";
-	}
-	return "?";
-}
-
 /* --- made and unmade --------------------------------------------------------------- */
 
 static int
@@ -380,7 +362,7 @@ broker_grant_listening(struct broker *broker, int fd, const struct broker_addres
 static int64_t
 refuse(struct ask *ask, enum device_error error, const char *why)
 {
-	if (why)
+	if (why) /* cut to fit, and the precision says so */
 		(void)snprintf(ask->why, sizeof ask->why, "%.*s", (int)sizeof ask->why - 1, why);
 	return -(int64_t)error;
 }
@@ -428,6 +410,32 @@ net_resolve(struct ask *ask)
 		return -DEVICE_ECAPABILITY;
 	}
 	return dial_resolve(ask, name);
+}
+
+bool
+net_is_full(const struct grant *grant)
+{
+	return grant->conns_max && grant->counts.conns >= grant->conns_max;
+}
+
+void
+net_full_tell(struct broker *broker, uint32_t index, enum device_op op, const char *path,
+	char why[WIRE_WORDS_BYTES])
+{
+	struct grant *grant = &broker->grants[index];
+
+	(void)snprintf(why, WIRE_WORDS_BYTES, "conns=%u: so many connections are open under the key",
+		grant->conns_max);
+	grant->counts.conns_refused++;
+	refusal_tell(broker, index, op, path, DEVICE_EMFILE, why);
+}
+
+void
+net_count(struct grant *grant)
+{
+	grant->counts.conns++;
+	if (grant->counts.conns > grant->counts.conns_most)
+		grant->counts.conns_most = grant->counts.conns;
 }
 
 int
@@ -486,9 +494,7 @@ accept_one(struct broker *broker, const struct broker_handle *handle, struct wir
 		return;
 	}
 	grant->counts.opens++;
-	grant->counts.conns++;
-	if (grant->counts.conns > grant->counts.conns_most)
-		grant->counts.conns_most = grant->counts.conns;
+	net_count(grant);
 	address_say_sock(&peer, bytes, reply->words, sizeof reply->words);
 	reply->words_bytes = (uint32_t)strlen(reply->words);
 	reply->mode = broker->handles[number].mode;
@@ -499,16 +505,12 @@ void
 net_accept_now(struct broker *broker, uint32_t number, struct wire_reply *reply)
 {
 	const struct broker_handle *handle = &broker->handles[number];
-	struct grant *grant = &broker->grants[handle->grant];
 	char why[WIRE_WORDS_BYTES], at[RULE_TEXT_MAX];
 
 	reply->result = -DEVICE_EMFILE; /* it stays in the queue */
-	if (grant->conns_max && grant->counts.conns >= grant->conns_max) {
-		(void)snprintf(why, sizeof why,
-			"conns=%u: so many connections are open under the key", grant->conns_max);
-		grant->counts.conns_refused++;
+	if (net_is_full(&broker->grants[handle->grant])) {
 		rule_say(handle->rule, at);
-		refusal_tell(broker, handle->grant, DEVICE_ACCEPT, at, DEVICE_EMFILE, why);
+		net_full_tell(broker, handle->grant, DEVICE_ACCEPT, at, why);
 		reply_words(reply, why);
 	} else if (handle_left(broker)) {
 		accept_one(broker, handle, reply);

@@ -94,7 +94,12 @@ void net_accept_now(struct broker *broker, uint32_t number, struct wire_reply *r
 void net_end(struct broker *broker);
 /* Makes a socket a connection of the grant: a handle, or -errno. Takes fd. */
 int net_adopt(struct broker *broker, int fd, uint32_t grant);
-const char *net_kind_text(enum rule_kind kind);
+/* conns=: may the grant have no more connections? Then it is counted, told, and
+ * put into words. */
+bool net_is_full(const struct grant *grant);
+void net_full_tell(struct broker *broker, uint32_t grant, enum device_op op, const char *path,
+	char why[WIRE_WORDS_BYTES]);
+void net_count(struct grant *grant); /* one more */
 
 /* net_dial.c */
 int64_t dial_connect(struct ask *ask, const struct rule_target *target);

@@ -9,6 +9,17 @@
 
 #include "drivers/broker/net.h"
 
+/* Does the rule allow a name that has this address by a pin? */
+static bool
+pinned_under(const struct net *net, const struct rule *rule, const struct address *address)
+{
+	for (uint32_t i = 0; i < net->pins_count; i++)
+		if (rule_allows_name(rule, net->pins[i].name) &&
+			address_equal(&net->pins[i].address, address))
+			return true;
+	return false;
+}
+
 /* Was the address written down by the user himself, beside the name? */
 static bool
 pinned(const struct net *net, const struct rule *rule, const struct rule_target *target,
@@ -16,11 +27,7 @@ pinned(const struct net *net, const struct rule *rule, const struct rule_target 
 {
 	if (target->is_name)
 		return names_pinned(net, target->name, address);
-	for (uint32_t i = 0; i < net->pins_count; i++)
-		if (rule->host != RULE_ANY && rule_allows_name(rule, net->pins[i].name) &&
-			address_equal(&net->pins[i].address, address))
-			return true;
-	return false;
+	return rule->host != RULE_ANY && pinned_under(net, rule, address);
 }
 
 bool
@@ -46,7 +53,7 @@ net_check(const struct net *net, const struct grant *grant, const struct rule *r
 		return true;
 	address_say(address, target->port, with_port, sizeof with_port);
 	(void)snprintf(why, WIRE_WORDS_BYTES, "%s%s%s %s; name it itself: %s:%s", verb, text, is,
-		special.words, net_kind_text(rule->kind), with_port);
+		special.words, rule_kind_text(rule->kind), with_port);
 	return false;
 }
 
@@ -55,10 +62,8 @@ net_check(const struct net *net, const struct grant *grant, const struct rule *r
 static bool
 resolved_before(const struct net *net, const struct rule *rule, const struct address *address)
 {
-	for (uint32_t i = 0; i < net->pins_count; i++)
-		if (rule_allows_name(rule, net->pins[i].name) &&
-			address_equal(&net->pins[i].address, address))
-			return true;
+	if (pinned_under(net, rule, address))
+		return true;
 	for (uint32_t i = 0; i < NET_SEEN && i < net->seen_put; i++)
 		if (rule_allows_name(rule, net->seen[i].name) &&
 			address_equal(&net->seen[i].address, address))

@@ -54,8 +54,7 @@ dial_take(struct ask *ask)
 		.tries = {-1, -1, -1, -1},
 		.deadline_ns = broker_now_ns() + net->limit_ms * MS};
 	if (ask->path[0])
-		(void)snprintf(dial->asked, sizeof dial->asked, "%.*s",
-			(int)sizeof dial->asked - 1, ask->path);
+		(void)snprintf(dial->asked, sizeof dial->asked, "%s", ask->path);
 	else /* the only one that the rule names */
 		rule_say(ask->handle->rule, dial->asked);
 	net->dials_used++;
@@ -82,8 +81,8 @@ dial_answer(struct net *net, struct dial *dial, struct wire_reply *reply)
 	reply->kind = WIRE_ANSWER;
 	reply->tag = dial->tag;
 	net->wake_due = true;
-	if (broker->start && !broker->exited && reply_send(broker, reply) == -EAGAIN)
-		broker->broken = "more requests than it takes replies for";
+	if (broker->start && !broker->exited)
+		answer_send(broker, reply);
 }
 
 static void
@@ -233,29 +232,18 @@ dial_next(struct net *net, struct dial *dial)
 		dial_fail(net, dial, device_error_of(dial->error), NULL);
 }
 
-static bool
-conns_room(const struct grant *grant)
-{
-	return !grant->conns_max || grant->counts.conns < grant->conns_max;
-}
-
 static void
 dial_begin(struct net *net, struct dial *dial)
 {
 	struct grant *grant = &net->broker->grants[dial->grant];
 	char why[WIRE_WORDS_BYTES];
 
-	if (!conns_room(grant)) {
-		(void)snprintf(why, sizeof why,
-			"conns=%u: so many connections are open under the key", grant->conns_max);
-		grant->counts.conns_refused++;
-		refusal_tell(net->broker, dial->grant, dial->op, dial->asked, DEVICE_EMFILE, why);
+	if (net_is_full(grant)) {
+		net_full_tell(net->broker, dial->grant, dial->op, dial->asked, why);
 		dial_fail(net, dial, DEVICE_EMFILE, why);
 		return;
 	}
-	grant->counts.conns++;
-	if (grant->counts.conns > grant->counts.conns_most)
-		grant->counts.conns_most = grant->counts.conns;
+	net_count(grant);
 	dial->counted = true;
 	dial->state = DIAL_CONNECTING;
 	dial_next(net, dial);

@@ -22,15 +22,6 @@
 #include "drivers/broker/impl.h"
 #include "drivers/broker/net.h"
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* How many requests on the file were still there: those that were cancelled
  * now, and those that a thread of the ring is in the middle of. With CANCEL_ALL
  * the call returns at once, whatever its timeout, so asking again is ours. */
@@ -73,7 +64,7 @@ pause_briefly(void)
 
 /* Steps 2 to 4 for one file: false when something could not be stopped. */
 static bool
-fd_stop(struct broker *broker, int fd, uint64_t until_ms)
+fd_stop(struct broker *broker, int fd, uint64_t until_ns)
 {
 	struct stat stat;
 
@@ -82,7 +73,7 @@ fd_stop(struct broker *broker, int fd, uint64_t until_ms)
 	if (fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode))
 		(void)shutdown(fd, SHUT_RDWR);
 	while (cancel_all(broker, fd) != 0) {
-		if (now_ms() >= until_ms)
+		if (broker_now_ns() >= until_ns)
 			return false;
 		pause_briefly();
 	}
@@ -91,10 +82,10 @@ fd_stop(struct broker *broker, int fd, uint64_t until_ms)
 
 /* A file that cannot be had as a descriptor cannot be stopped either. */
 static bool
-handle_stop(struct broker *broker, uint32_t number, uint64_t until_ms)
+handle_stop(struct broker *broker, uint32_t number, uint64_t until_ns)
 {
 	const int fd = handle_fd(broker, number);
-	const bool stopped = fd >= 0 && fd_stop(broker, fd, until_ms);
+	const bool stopped = fd >= 0 && fd_stop(broker, fd, until_ns);
 
 	if (fd >= 0)
 		handle_fd_back(broker, number, fd);
@@ -113,7 +104,7 @@ handle_cut(struct broker *broker, uint32_t number)
 		.fd = -1, .state = HANDLE_CUT, .grant = handle->grant, .mode = handle->mode};
 	/* Only a hint: without it the worker finds the slot empty. */
 	if (broker->start)
-		reply_hint(broker, &reply);
+		(void)reply_send(broker, &reply);
 }
 
 int
@@ -121,7 +112,7 @@ broker_revoke(struct broker *broker, uint32_t grant_id)
 {
 	struct grant *const named = grant_named(broker, grant_id);
 	const uint32_t grant = named ? (uint32_t)(named - broker->grants) : 0;
-	const uint64_t until_ms = now_ms() + REVOKE_LIMIT_MS;
+	const uint64_t until_ns = broker_now_ns() + REVOKE_LIMIT_MS * UINT64_C(1000000);
 	bool stopped = true;
 
 	if (!named || named->cut)
@@ -135,7 +126,7 @@ broker_revoke(struct broker *broker, uint32_t grant_id)
 		if (handle->state != HANDLE_OPEN || handle->grant != grant)
 			continue;
 		if (!(handle->mode & (WIRE_MODE_DIRECTORY | WIRE_MODE_BROKERED | WIRE_MODE_RULE)))
-			stopped = handle_stop(broker, i, until_ms) && stopped;
+			stopped = handle_stop(broker, i, until_ns) && stopped;
 		handle_cut(broker, i);
 	}
 	if (broker->start)

@@ -14,6 +14,12 @@ static const char *const kinds[] = {[RULE_TCP] = "tcp",
 	[RULE_UNIX] = "unix",
 	[RULE_RESOLVE] = "resolve"};
 
+const char *
+rule_kind_text(enum rule_kind kind)
+{
+	return kinds[kind];
+}
+
 static int refuse(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -29,6 +29,8 @@
 
 enum rule_kind { RULE_TCP, RULE_UDP, RULE_LISTEN, RULE_UNIX, RULE_RESOLVE };
 
+const char *rule_kind_text(enum rule_kind kind); /* "tcp" */
+
 enum rule_host {
 	RULE_ANY,    /* "*" */
 	RULE_NAME,   /* name */

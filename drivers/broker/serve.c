@@ -58,13 +58,10 @@ reply_send(struct broker *broker, const struct wire_reply *reply)
 }
 
 void
-reply_hint(struct broker *broker, const struct wire_reply *reply)
+answer_send(struct broker *broker, const struct wire_reply *reply)
 {
-	const uint32_t got =
-		atomic_load_explicit(&broker->start->at.replies_got, memory_order_acquire);
-
-	if (broker->replies_put - got < WIRE_REPLIES - WIRE_ASKS)
-		(void)reply_send(broker, reply);
+	if (reply_send(broker, reply) == -EAGAIN)
+		broker->broken = "more requests than it takes replies for";
 }
 
 int
@@ -126,8 +123,7 @@ device_take(struct broker *broker, const struct wire_request *request)
 		files_serve(broker, request, path, path2, &reply);
 	if (reply.result == ASK_LATER)
 		return;
-	if (reply_send(broker, &reply) == -EAGAIN)
-		broker->broken = "more requests than it takes replies for";
+	answer_send(broker, &reply);
 }
 
 static void

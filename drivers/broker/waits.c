@@ -12,26 +12,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "drivers/broker/impl.h"
 #include "drivers/broker/net.h"
 #include "drivers/errors.h"
+#include "drivers/ready.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/fits.h"
 #include "kernel/base/must.h"
 
-enum { READY_READ = 1, READY_WRITE = 2, READY_ERROR = 4, READY_HANGUP = 8 };
 enum { POLLED_ALWAYS = POLLERR | POLLHUP | POLLNVAL };
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int
 waits_make(struct broker *broker)
@@ -75,8 +65,7 @@ answer(struct broker *broker, struct wait *wait, int64_t result, uint32_t data_b
 	free(wait->polls);
 	wait->polls = NULL;
 	wait->op = 0;
-	if (reply_send(broker, &reply) == -EAGAIN)
-		broker->broken = "more requests than it takes replies for";
+	answer_send(broker, &reply);
 	worker_wake(broker);
 }
 
@@ -163,20 +152,11 @@ accept_again(struct broker *broker, struct wait *wait)
 	if (reply.result == -DEVICE_EAGAIN)
 		return;
 	wait->op = 0;
-	if (reply_send(broker, &reply) == -EAGAIN)
-		broker->broken = "more requests than it takes replies for";
+	answer_send(broker, &reply);
 	worker_wake(broker);
 }
 
 /* --- polls ----------------------------------------------------------------------------- */
-
-static uint8_t
-ready_of(int16_t events)
-{
-	return (uint8_t)((events & POLLIN ? READY_READ : 0) | (events & POLLOUT ? READY_WRITE : 0) |
-			 (events & (POLLERR | POLLNVAL) ? READY_ERROR : 0) |
-			 (events & POLLHUP ? READY_HANGUP : 0));
-}
 
 static int16_t
 events_of(uint8_t want)
@@ -268,7 +248,7 @@ waits_poll(struct broker *broker, const struct wire_request *request, uint32_t *
 		result = polls_tell(broker, wait);
 		if (!result && wait->polls_count && request->timeout_ns) {
 			if (request->timeout_ns != DEVICE_FOREVER)
-				wait->until_ns = add_saturating(now_ns(), request->timeout_ns);
+				wait->until_ns = add_saturating(broker_now_ns(), request->timeout_ns);
 			return ASK_LATER;
 		}
 		*ret_bytes = wait->bytes;
@@ -286,7 +266,7 @@ waits_sleep(struct broker *broker, const struct wire_request *request)
 	if (!wait)
 		return -DEVICE_EAGAIN;
 	if (request->timeout_ns != DEVICE_FOREVER)
-		wait->until_ns = add_saturating(now_ns(), request->timeout_ns);
+		wait->until_ns = add_saturating(broker_now_ns(), request->timeout_ns);
 	return ASK_LATER;
 }
 
@@ -367,7 +347,7 @@ waits_watch(struct broker *broker, uint64_t *wait_ns)
 				events_of(wait->polls[k].want));
 	}
 	if (until_ns != DEVICE_FOREVER) {
-		const uint64_t now = now_ns();
+		const uint64_t now = broker_now_ns();
 
 		*wait_ns = min_u64(*wait_ns, until_ns > now ? until_ns - now : 0);
 	}
@@ -420,7 +400,7 @@ wait_serve(struct broker *broker, struct wait *wait, uint64_t now)
 void
 waits_serve(struct broker *broker, uint32_t count)
 {
-	const uint64_t now = broker->waits_count ? now_ns() : 0;
+	const uint64_t now = broker->waits_count ? broker_now_ns() : 0;
 
 	for (uint32_t i = 0; i < broker->waits_count && !broker->broken; i++)
 		if (broker->waits[i].op)

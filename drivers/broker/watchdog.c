@@ -50,7 +50,7 @@ void
 watchdog_turn(struct broker *broker)
 {
 	struct watchdog *dog = &broker->dog;
-	const uint64_t now = watchdog_next_ns(broker) == UINT64_MAX ? 0 : clock_ns(CLOCK_MONOTONIC);
+	const uint64_t now = watchdog_next_ns(broker) == UINT64_MAX ? 0 : broker_now_ns();
 	const bool first = dog->next_ns == 0;
 	clockid_t clock;
 	uint64_t used;
