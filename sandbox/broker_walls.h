@@ -49,7 +49,7 @@ struct broker_walls_state {
 	bool up[BROKER_WALL_COUNT];
 	bool live; /* Landlock stops only what no grant needs: directories may be granted later */
 	int32_t landlock_abi;
-	uint32_t roots, filter_instructions;
+	uint32_t filter_instructions;
 };
 
 struct broker_walls_config {

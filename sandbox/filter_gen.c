@@ -3,8 +3,8 @@
  * from broker_syscalls.def, when Keyhold is built.
  *
  * Runs on the building machine only. Prints rows FILTER(code, jt, jf, k) for
- * seccomp.c, which puts process ids in place of OWN_PID and WORKER_PID: all that is
- * not known before. Why not at every start: docs/decisions/. */
+ * seccomp.c, which puts numbers in place of OWN_PID, WORKER_PID and KEEP_FD: all that
+ * is not known before. Why not at every start: docs/decisions/. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <seccomp.h>

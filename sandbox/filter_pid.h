@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* filter_pid.h - stand for process ids in a filter until it is loaded: the one
- * that loads it, and the broker's worker. Larger than any process id (they end at
- * 2^22) and than any constant of the tables. */
+/* filter_pid.h - stand in a filter, until it is loaded, for what is not known
+ * before: the process that loads it, the broker's worker, a descriptor. Larger
+ * than any process id (they end at 2^22) and than any constant of the tables. */
 #pragma once
 
 enum {

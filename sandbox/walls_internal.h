@@ -53,7 +53,7 @@ int walls_close_fds(const struct walls_plan *plan, bool ring_only, struct walls_
 
 /* --- seccomp.c --------------------------------------------------------------- */
 struct sock_filter;
-/* Puts the process ids in and loads it: 0 or -errno. */
+/* Puts in what filter_pid.h stands for, and loads it: 0 or -errno. */
 int walls_filter_load(
 	const struct sock_filter *filter, unsigned int count, pid_t worker, int keep_fd);
 int walls_seccomp(

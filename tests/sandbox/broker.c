@@ -347,6 +347,7 @@ code_anew(void)
 	return errno_of(
 		mprotect((void *)((uintptr_t)page & ~4095ul), 4096, PROT_READ | PROT_EXEC));
 }
+static int make_timer(void) { return errno_of(syscall(SYS_timerfd_create, 1, 0)); }
 static int end_worker(void) { return errno_of(kill(worker, SIGKILL)); }
 static int fault(void) { abort(); }
 
@@ -366,6 +367,7 @@ Test(broker_walls, end_a_broker_that_does_what_no_broker_does)
 		{set_limit, "changing a limit"}, {push_input, "pushing input into a terminal"},
 		{make_node, "making a FIFO"}, {change_mode, "changing a mode"},
 		{load_filter, "bpf"}, {keys, "the kernel's keys"}, {bind_to_other, "prctl"},
+		{make_timer, "a timer with a descriptor"},
 		{run_data, "executable memory"}, {code_anew, "making memory executable"}};
 
 	if (WALLS_SANITIZED)
