@@ -337,7 +337,9 @@ killed = begin(sys.executable, "-c", "import sys; from program import *; p = Pro
     "print(p.job.pid, flush=True); p.job.wait()", KH, LIVE, "poll", "/data/x", stdout=subprocess.PIPE,
     env={**os.environ, "PYTHONPATH": os.path.dirname(tap.__file__)})
 broker = killed.stdout.readline().decode().strip()
-worker = open(f"/proc/{broker}/task/{broker}/children").read().strip()
+children = f"/proc/{broker}/task/{broker}/children"
+until(lambda: open(children).read().strip())
+worker = open(children).read().strip()
 killed.kill()
 killed.wait()
 
