@@ -4,7 +4,7 @@
  * Owns     struct bank: bytes charged at it and below it, against limits.
  * Does     takes and gives bytes: all banks up to the root, or none.
  * Callers  whoever stores for a guest, before it stores; kernel/domain.c puts
- *          bank_storage() under the engine.
+ *          bank->storage under the engine.
  * Never    allocates or frees the objects it pays for; domain_end() does.
  *
  * BANK1    used = own + the sum of used of the banks below; used <= limit.

@@ -36,7 +36,7 @@
 
 #include "kernel/gate.h"
 
-enum { EDGE_VERSION = 2, EDGE_NAME_MAX = 1024, EDGE_TEXT_MAX = 200, EDGE_STUBS = 0x80000000u,
+enum { EDGE_VERSION = 2, EDGE_NAME_MAX = 1024, EDGE_STUBS = 0x80000000u,
 	EDGE_TYPES = 32 };
 
 struct edge_bytes { /* a sink that grows */

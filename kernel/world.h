@@ -63,7 +63,7 @@ enum order_end {
 	ORDER_WAIT,    /* call_submit() was called: the order runs again from the top */
 	ORDER_DRY_GAS, /* call_charge() said no */
 	ORDER_FULL,    /* call_take() said no, and the domain stops when dry */
-	ORDER_STALLED, /* gate_enter(), domain_run_order() ...: somebody else answers, later */
+	ORDER_STALLED, /* gate_enter(), tree_run() ...: somebody else answers, later */
 	ORDER_GONE,    /* the invoker itself is no more */
 	ORDER_AGAIN,   /* a piece is done (domain->progress): it runs again from the top */
 };
