@@ -18,6 +18,7 @@
 
 #include "drivers/broker/impl.h"
 #include "drivers/client.h"
+#include "tests/bench/median.h"
 
 enum { ROUNDS_MAX = 101, AT_ONCE = 32 };
 
@@ -142,21 +143,6 @@ brokered(struct device *device, enum device_op op, uint32_t count, uint32_t at_o
 		}
 	}
 	return count * 1e9 / (double)(now_ns() - start);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(double *values, int count)
-{
-	qsort(values, (size_t)count, sizeof *values, compare);
-	return values[count / 2];
 }
 
 static void

@@ -16,6 +16,7 @@
 
 #include "drivers/host_linux.h"
 #include "kernel/gate.h"
+#include "tests/bench/median.h"
 #include "tests/bench/ring_worker.h"
 #include "tests/support/house.h"
 
@@ -141,14 +142,6 @@ ours(const char *guest, int fd, uint64_t each, unsigned *ret_flags)
 	return (double)(each * READERS) * 1e9 / (double)start;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -168,11 +161,8 @@ main(int argc, char **argv)
 		ratios[i] = domains[i] / raws[i];
 	}
 	(void)unlink(path);
-	qsort(raws, (size_t)rounds, sizeof *raws, compare);
-	qsort(domains, (size_t)rounds, sizeof *domains, compare);
-	qsort(ratios, (size_t)rounds, sizeof *ratios, compare);
-	printf("raw ring, 32 reads in flight: median %.0f reads/s\n", raws[rounds / 2]);
-	printf("32 domains: median %.0f reads/s | readers.wasm, call depth 1\n", domains[rounds / 2]);
-	printf("ratio: median %.3f of %d rounds\n", ratios[rounds / 2], rounds);
+	printf("raw ring, 32 reads in flight: median %.0f reads/s\n", median(raws, rounds));
+	printf("32 domains: median %.0f reads/s | readers.wasm, call depth 1\n", median(domains, rounds));
+	printf("ratio: median %.3f of %d rounds\n", median(ratios, rounds), rounds);
 	return 0;
 }

@@ -37,6 +37,7 @@
 #include "drivers/client.h"
 #include "sandbox/broker_walls.h"
 #include "sandbox/walls_internal.h"
+#include "tests/bench/median.h"
 
 enum { ROUNDS_MAX = 101, PAGE = 4096, PAGES = 4096, PIECE = 64 << 10, AT_ONCE = 32 };
 enum row { READS, COPY, ECHO, OPENS, ROWS };
@@ -346,21 +347,6 @@ make_files(void)
 				fail("files", "cannot be written");
 		(void)close(fds[i]);
 	}
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(double *values, int count)
-{
-	qsort(values, (size_t)count, sizeof *values, compare);
-	return values[count / 2];
 }
 
 int

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* death - number 13: a worker that dies in the middle of a message, at any moment,
  * leaks no slot and no descriptor. TAP of its own: the worker is this program again. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "drivers/broker/impl.h"
 #include "drivers/flight.h"
+#include "tests/support/fds.h"
 #include "tests/support/seeds.h"
 
 enum { ROUNDS = 60 };
@@ -56,27 +55,6 @@ worker(void)
 
 /* --- the broker -------------------------------------------------------------------------- */
 
-static int
-count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count;
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static uint32_t
 handles_open(const struct broker *broker)
 {
@@ -107,7 +85,7 @@ round_run(bool ringless, int place, struct seed *seed, uint32_t *opened)
 	const struct broker_config config = {.handles_max = 48, .ringless = ringless};
 	const char *const argv[] = {"death", "worker", NULL};
 	const struct broker_spawn how = {.argv = argv};
-	const int before = count_fds();
+	const int before = fds_open();
 	const char *why = NULL;
 	struct broker_grant dir, pipe_grant;
 	struct broker_outcome outcome;
@@ -123,7 +101,7 @@ round_run(bool ringless, int place, struct seed *seed, uint32_t *opened)
 		broker_grant_stream(broker, ends[1], BROKER_WRITE, &report, &pipe_grant) ||
 		broker_spawn(broker, &how, &report))
 		return "it did not begin";
-	broker_deadline(broker, now_ns() + seed_next(seed) % 12000000);
+	broker_deadline(broker, broker_now_ns() + seed_next(seed) % 12000000);
 	if (broker_serve(broker, NULL, &outcome))
 		return "it did not serve";
 	if (outcome.end == BROKER_TIMED_OUT) {
@@ -146,7 +124,7 @@ round_run(bool ringless, int place, struct seed *seed, uint32_t *opened)
 	if (poll(&hung, 1, 10000) != 1 || !(hung.revents & POLLHUP))
 		why = "something still holds the pipe that was granted";
 	(void)close(ends[0]);
-	if (count_fds() != before)
+	if (fds_open() != before)
 		why = "a descriptor leaked";
 	return why;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tests/corpus/hostile.h"
+#include "tests/drivers/messages.h"
 #include "tests/support/seeds.h"
 
 /* Until the broker has ended us, or for ten seconds. */
@@ -288,26 +289,11 @@ random_message(struct hostile *h, struct seed *seed, struct wire_request *messag
 	while (!h->client->ringless && (dice >> 8) % 512 &&
 		(message->op == DEVICE_POLL || message->op == DEVICE_SLEEP ||
 			message->op == DEVICE_SHUTDOWN || message->op == 0));
-	message->flags = (uint32_t)seed_next(seed);
-	message->handle = (uint32_t)(seed_next(seed) % 8 ? seed_next(seed) % 24 : seed_next(seed));
-	message->handle2 = (uint32_t)(seed_next(seed) % 24);
-	message->offset = seed_next(seed) % 3 ? seed_next(seed) % 100 : seed_next(seed);
-	message->length = seed_next(seed) % 3 ? seed_next(seed) % 100 : seed_next(seed);
-	message->access_ns = seed_next(seed);
-	message->modify_ns = seed_next(seed);
+	message_numbers(seed, message, 24);
 	message->timeout_ns = seed_next(seed) % 2 ? seed_next(seed) % 1000000 : seed_next(seed);
 	message->piece = (uint32_t)(seed_next(seed) % (STAGING_BYTES - 5000));
 	message->bytes = (uint32_t)(seed_next(seed) % 5000);
-	for (int i = 0; i < 2; i++) {
-		const char *path = paths[seed_next(seed) % (sizeof paths / sizeof paths[0])];
-		const uint32_t bytes = (uint32_t)strlen(path);
-
-		memcpy(message->text + message->path_bytes, path, bytes);
-		if (i == 0)
-			message->path_bytes = bytes;
-		else
-			message->path2_bytes = bytes;
-	}
+	message_paths(seed, message, paths, sizeof paths / sizeof paths[0]);
 	if ((dice >> 20) % 4096 == 0)
 		message->path_bytes = (uint32_t)seed_next(seed);
 	if ((dice >> 32) % 4096 == 0)

@@ -16,6 +16,7 @@
 
 #include "drivers/broker/net.h"
 #include "tests/drivers/side.h"
+#include "tests/support/fds.h"
 
 enum { CROWD = 10000, SPARE = 200 };
 
@@ -82,7 +83,7 @@ Test(crowd, ten_thousand_connections_and_no_descriptor_for_each, .timeout = 300)
 		side.report.text);
 	cr_assert_eq(pipe(told), 0);
 	side_ready(&side);
-	fds = side_fds();
+	fds = fds_open();
 	other = fork();
 	if (!other)
 		_exit(crowd((uint16_t)atoi(strrchr(address, ':') + 1), count, told[1]));
@@ -105,8 +106,8 @@ Test(crowd, ten_thousand_connections_and_no_descriptor_for_each, .timeout = 300)
 	took = now_us() - began;
 	cr_assert_eq(side.broker->grants[0].counts.conns, count);
 	if (side.broker->keep)
-		cr_assert_leq(side_fds(), fds + 8, "%d descriptors for %u connections",
-			side_fds() - fds, count);
+		cr_assert_leq(fds_open(), fds + 8, "%d descriptors for %u connections",
+			fds_open() - fds, count);
 	for (uint32_t i = 0; i < count; i += 100) {
 		cr_assert_eq(side_read(&side, handles[i], DEVICE_STREAM, 1), 1);
 		cr_assert_eq(side_write(&side, handles[i], DEVICE_STREAM, "y"), 1);

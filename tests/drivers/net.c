@@ -13,6 +13,8 @@
 #include "drivers/broker/net.h"
 #include "tests/drivers/side.h"
 
+enum { PATTERN_BYTES = 64 };
+
 static struct side side;
 
 static struct {
@@ -104,9 +106,9 @@ words(const struct device_completion *done)
 	return text;
 }
 
-/* A listener of the test's own: its descriptor and port. */
+/* A listener of the test's own: its descriptor, and its address as a key says it. */
 static int
-listen_here(int type, uint16_t *ret_port)
+listen_here(int type, char ret_pattern[PATTERN_BYTES])
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t bytes = sizeof at;
@@ -116,7 +118,7 @@ listen_here(int type, uint16_t *ret_port)
 	if (type == SOCK_STREAM)
 		cr_assert_eq(listen(fd, 128), 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &bytes), 0);
-	*ret_port = ntohs(at.sin_port);
+	(void)snprintf(ret_pattern, PATTERN_BYTES, "127.0.0.1:%u", ntohs(at.sin_port));
 	return fd;
 }
 
@@ -134,14 +136,12 @@ dial_here(const char *address)
 
 Test(net, a_connection_is_made_and_speaks_both_ways)
 {
-	char pattern[64], text[64];
+	char pattern[PATTERN_BYTES], text[64];
 	struct device_completion done;
-	uint16_t port;
-	const int listener = listen_here(SOCK_STREAM, &port);
+	const int listener = listen_here(SOCK_STREAM, pattern);
 	uint32_t rule, handle;
 	int peer;
 
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
 	rule = grant(BROKER_TCP, pattern);
 	side_ready(&side);
 	done = ask(DEVICE_CONNECT, rule, 0, pattern);
@@ -176,14 +176,12 @@ Test(net, a_connection_is_made_and_speaks_both_ways)
 
 Test(net, what_the_key_does_not_allow_is_refused_in_words)
 {
-	char pattern[64], other[64];
+	char pattern[PATTERN_BYTES], other[64];
 	struct device_completion done;
-	uint16_t port;
-	const int listener = listen_here(SOCK_STREAM, &port);
+	const int listener = listen_here(SOCK_STREAM, pattern);
 	uint32_t rule, any;
 
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
-	(void)snprintf(other, sizeof other, "127.0.0.2:%u", port);
+	(void)snprintf(other, sizeof other, "127.0.0.2%s", strchr(pattern, ':'));
 	rule = grant(BROKER_TCP, pattern);
 	any = grant(BROKER_TCP, "*:*");
 	side_ready(&side);
@@ -217,13 +215,11 @@ Test(net, what_the_key_does_not_allow_is_refused_in_words)
 
 Test(net, nobody_there_is_an_ordinary_error)
 {
-	char pattern[64];
-	uint16_t port;
-	const int listener = listen_here(SOCK_STREAM, &port);
+	char pattern[PATTERN_BYTES];
+	const int listener = listen_here(SOCK_STREAM, pattern);
 	uint32_t rule;
 
 	(void)close(listener);
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
 	rule = grant(BROKER_TCP, pattern);
 	side_ready(&side);
 	cr_assert_eq(ask(DEVICE_CONNECT, rule, 0, "").result, -DEVICE_ECONNREFUSED);
@@ -233,13 +229,11 @@ Test(net, nobody_there_is_an_ordinary_error)
 
 Test(net, datagrams_go_to_the_one_address_and_nowhere_else)
 {
-	char pattern[64], text[64];
+	char pattern[PATTERN_BYTES], text[64];
 	struct device_completion done;
-	uint16_t port;
-	const int other = listen_here(SOCK_DGRAM, &port);
+	const int other = listen_here(SOCK_DGRAM, pattern);
 	uint32_t rule, handle;
 
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
 	rule = grant(BROKER_UDP, pattern);
 	side_ready(&side);
 	done = ask(DEVICE_CONNECT, rule, 0, pattern);
@@ -338,15 +332,13 @@ Test(net, a_wait_for_a_connection_is_cancelled_closed_and_cut)
 
 Test(net, a_cut_ends_what_was_connected_and_accepted)
 {
-	char address[DEVICE_ADDRESS_BYTES], pattern[64], text[8];
+	char address[DEVICE_ADDRESS_BYTES], pattern[PATTERN_BYTES], text[8];
 	struct device_completion done;
-	uint16_t port;
-	const int other = listen_here(SOCK_STREAM, &port);
+	const int other = listen_here(SOCK_STREAM, pattern);
 	uint32_t listener, rule, made, taken;
 	uint64_t id;
 	int dialled, peer;
 
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
 	rule = grant(BROKER_TCP, pattern);
 	listener = grant_listener("127.0.0.1:0", 0, address);
 	side_ready(&side);
@@ -374,13 +366,11 @@ Test(net, a_cut_ends_what_was_connected_and_accepted)
 
 Test(net, connections_at_once_are_bounded)
 {
-	char address[DEVICE_ADDRESS_BYTES], pattern[64];
-	uint16_t port;
-	const int other = listen_here(SOCK_STREAM, &port);
+	char address[DEVICE_ADDRESS_BYTES], pattern[PATTERN_BYTES];
+	const int other = listen_here(SOCK_STREAM, pattern);
 	uint32_t listener, rule, made[2];
 	int peers[2];
 
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
 	rule = grant_some(&(struct broker_address){
 		.kind = BROKER_TCP, .pattern = pattern, .conns_max = 2});
 	listener = grant_listener("127.0.0.1:0", 1, address);
@@ -435,16 +425,14 @@ Test(net, polls_see_listeners_and_connections)
 
 Test(net, a_rule_is_narrowed_and_never_widened)
 {
-	char pattern[64];
+	char pattern[PATTERN_BYTES];
 	struct device_completion done;
-	uint16_t port;
-	const int other = listen_here(SOCK_STREAM, &port);
+	const int other = listen_here(SOCK_STREAM, pattern);
 	const uint32_t rule = grant(BROKER_TCP, "127.0.0.0/8:1-65535");
 	const uint32_t any = grant(BROKER_TCP, "*:*");
 	uint32_t narrow;
 
 	side_ready(&side);
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
 	done = ask(DEVICE_NARROW, rule, 0, pattern);
 	cr_assert_gt(done.result, 0);
 	narrow = (uint32_t)done.result;
@@ -463,13 +451,12 @@ Test(net, a_rule_is_narrowed_and_never_widened)
 
 Test(net, a_name_that_is_pinned_needs_no_name_server)
 {
-	char pattern[64];
+	char address[PATTERN_BYTES], pattern[64];
 	struct device_completion done;
-	uint16_t port;
-	const int other = listen_here(SOCK_STREAM, &port);
+	const int other = listen_here(SOCK_STREAM, address);
 	uint32_t rule, resolver;
 
-	(void)snprintf(pattern, sizeof pattern, "db.example.com:%u", port);
+	(void)snprintf(pattern, sizeof pattern, "db.example.com%s", strchr(address, ':'));
 	cr_assert_eq(broker_pin(side.broker, "DB.example.com.=127.0.0.1", &side.report), 0);
 	cr_assert_eq(broker_pin(side.broker, "x=169.254.169.254", &side.report), -EINVAL);
 	report_clear(&side.report);
@@ -477,16 +464,15 @@ Test(net, a_name_that_is_pinned_needs_no_name_server)
 	resolver = grant(BROKER_RESOLVE, "*.example.com");
 	side_ready(&side);
 	cr_assert_gt(ask(DEVICE_CONNECT, rule, 0, "").result, 0);
-	(void)snprintf(pattern, sizeof pattern, "Db.Example.COM.:%u", port);
+	(void)snprintf(pattern, sizeof pattern, "Db.Example.COM.%s", strchr(address, ':'));
 	cr_assert_gt(ask(DEVICE_CONNECT, rule, 0, pattern).result, 0);
 	done = ask(DEVICE_RESOLVE, resolver, 0, "db.example.com");
 	cr_assert_eq(done.result, 1);
 	cr_assert_str_eq(words(&done), "127.0.0.1\n");
 	/* Who resolves first and connects to the address may. */
-	(void)snprintf(pattern, sizeof pattern, "127.0.0.1:%u", port);
-	cr_assert_gt(ask(DEVICE_CONNECT, rule, 0, pattern).result, 0);
+	cr_assert_gt(ask(DEVICE_CONNECT, rule, 0, address).result, 0);
 	cr_assert_eq(ask(DEVICE_RESOLVE, resolver, 0, "example.org").result, -DEVICE_ECAPABILITY);
-	cr_assert_eq(ask(DEVICE_CONNECT, resolver, 0, pattern).result, -DEVICE_ENOTSUP);
+	cr_assert_eq(ask(DEVICE_CONNECT, resolver, 0, address).result, -DEVICE_ENOTSUP);
 	(void)close(other);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/drivers/side.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,17 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-int
-side_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count;
-}
+#include "tests/support/fds.h"
 
 bool
 side_is_ringless(void)
@@ -51,7 +40,7 @@ side_begin_with(struct side *side, uint32_t handles)
 
 	memset(side, 0, sizeof *side);
 	report_clear(&side->report);
-	side->fds_before = side_fds();
+	side->fds_before = fds_open();
 	error = broker_new(&config, &side->report, &side->broker);
 	if (error == -ENOSYS || error == -EPERM)
 		cr_skip_test("%s", side->report.text);
@@ -116,7 +105,7 @@ side_close(struct side *side)
 	(void)snprintf(command, sizeof command, "rm -rf %s", side->path);
 	cr_assert_eq(system(command), 0);
 	/* The ring is taken down by a worker of the kernel; its descriptor is ours. */
-	cr_assert_eq(side_fds(), side->fds_before, "a descriptor leaked");
+	cr_assert_eq(fds_open(), side->fds_before, "a descriptor leaked");
 }
 
 void

@@ -51,4 +51,3 @@ int64_t side_read(struct side *side, uint32_t handle, uint64_t offset, uint32_t 
 int64_t side_write(struct side *side, uint32_t handle, uint64_t offset, const char *text);
 /* Lets both sides move without a wait: replies taken, completions not. */
 void side_move(struct side *side);
-int side_fds(void); /* open descriptors of this process */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spawn.c - real workers, made and ended in every way; a TAP program of its own,
  * because a worker is this very executable again. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,12 +13,12 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "drivers/broker/broker.h"
 #include "drivers/broker/impl.h"
 #include "drivers/flight.h"
+#include "tests/support/fds.h"
 
 /* --- the worker's side -------------------------------------------------------------- */
 
@@ -59,18 +58,6 @@ worker_copy(const struct wire_grant *grants)
 	}
 }
 
-static int
-count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count - 3; /* ".", "..", the directory itself */
-}
-
 extern char **environ;
 
 static int
@@ -78,7 +65,7 @@ worker_surroundings(void)
 {
 	char text[8] = "";
 
-	if (count_fds() != WIRE_FD_PASSED + 1)
+	if (fds_open() != WIRE_FD_PASSED + 1)
 		return 1;
 	if (environ[0])
 		return 2;
@@ -264,7 +251,7 @@ begin(void)
 
 	logs = readies = 0;
 	report_clear(&report);
-	fds_before = count_fds();
+	fds_before = fds_open();
 	if (broker_new(&config, &report, &broker)) {
 		printf("1..0 # SKIP %s\n", report.text);
 		exit(0);
@@ -294,7 +281,7 @@ static void
 end(const char *name)
 {
 	broker_free(broker);
-	check(count_fds() == fds_before, "%s leaves no descriptor", name);
+	check(fds_open() == fds_before, "%s leaves no descriptor", name);
 }
 
 static struct broker_outcome
@@ -519,15 +506,6 @@ test_cut(void)
 	end("an ended worker");
 }
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void
 test_deadline(void)
 {
@@ -535,7 +513,7 @@ test_deadline(void)
 
 	begin();
 	(void)spawn("wait");
-	broker_deadline(broker, now_ns() + 30000000);
+	broker_deadline(broker, broker_now_ns() + 30000000);
 	outcome = serve();
 	check(outcome.end == BROKER_TIMED_OUT, "the deadline passes");
 	check(kill(broker_worker(broker), 0) == 0, "and the worker lives on");
@@ -576,7 +554,7 @@ run_watched(const char *mode, uint64_t limit_ns)
 	begin();
 	(void)spawn(mode);
 	broker_watchdog(broker, limit_ns);
-	broker_deadline(broker, now_ns() + 600000000);
+	broker_deadline(broker, broker_now_ns() + 600000000);
 	return serve();
 }
 
@@ -586,15 +564,15 @@ static void
 test_watchdog(void)
 {
 	struct broker_outcome outcome;
-	uint64_t begun = now_ns();
+	uint64_t begun = broker_now_ns();
 
 	begin();
 	(void)spawn("spin");
 	broker_watchdog(broker, 100000000);
 	outcome = serve();
 	check(outcome.end == BROKER_STUCK && outcome.ready, "a worker that spins is ended");
-	check(now_ns() - begun >= 100000000, "not before its time (%llu ms)",
-		(unsigned long long)(now_ns() - begun) / 1000000);
+	check(broker_now_ns() - begun >= 100000000, "not before its time (%llu ms)",
+		(unsigned long long)(broker_now_ns() - begun) / 1000000);
 	end("a worker that spins");
 
 	outcome = run_watched("work", 50000000);

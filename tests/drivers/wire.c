@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "drivers/staging.h"
+#include "tests/drivers/messages.h"
 #include "tests/drivers/side.h"
+#include "tests/support/fds.h"
 #include "tests/support/seeds.h"
 
 static struct side side;
@@ -258,25 +260,10 @@ random_message(struct seed *seed, struct wire_request *message)
 	message->op = (uint32_t)(seed_next(seed) % (DEVICE_OP_COUNT + 1));
 	if (message->op == DEVICE_CLOSE && seed_next(seed) % 8)
 		message->op = DEVICE_OPEN;
-	message->flags = (uint32_t)seed_next(seed);
-	message->handle = (uint32_t)(seed_next(seed) % 8 ? seed_next(seed) % 12 : seed_next(seed));
-	message->handle2 = (uint32_t)(seed_next(seed) % 12);
-	message->offset = seed_next(seed) % 3 ? seed_next(seed) % 100 : seed_next(seed);
-	message->length = seed_next(seed) % 3 ? seed_next(seed) % 100 : seed_next(seed);
-	message->access_ns = seed_next(seed);
-	message->modify_ns = seed_next(seed);
+	message_numbers(seed, message, 12);
 	message->piece = (uint32_t)(seed_next(seed) % (STAGING_BYTES + 4096));
 	message->bytes = (uint32_t)(seed_next(seed) % 5 ? seed_next(seed) % 5000 : seed_next(seed));
-	for (int i = 0; i < 2; i++) {
-		const char *path = paths[seed_next(seed) % (sizeof paths / sizeof paths[0])];
-		const uint32_t bytes = (uint32_t)strlen(path);
-
-		memcpy(message->text + message->path_bytes, path, bytes);
-		if (i == 0)
-			message->path_bytes = bytes;
-		else
-			message->path2_bytes = bytes;
-	}
+	message_paths(seed, message, paths, sizeof paths / sizeof paths[0]);
 	if (seed_next(seed) % 50 == 0)
 		message->path_bytes = (uint32_t)seed_next(seed);
 }
@@ -310,7 +297,7 @@ Test(wire, random_messages_stay_within_the_grant)
 	struct wire_request message;
 	struct seed seed;
 	struct stat before, after;
-	const int fds = side_fds();
+	const int fds = fds_open();
 	uint32_t open = 0, answers = 0;
 
 	seed.state = 4;
@@ -337,7 +324,7 @@ Test(wire, random_messages_stay_within_the_grant)
 	for (uint32_t i = WIRE_SLOT_FIRST; i < side.broker->handles_count; i++)
 		if (side.broker->handles[i].state == HANDLE_OPEN)
 			open++;
-	cr_assert_leq(side_fds(), fds + (int)open);
+	cr_assert_leq(fds_open(), fds + (int)open);
 	for (uint32_t i = 1; i <= side.broker->grants_count; i++)
 		(void)broker_revoke(side.broker, i);
 	cr_assert_eq(entries_above(), 4, "nothing was made or removed above the grant");

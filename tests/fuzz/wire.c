@@ -25,6 +25,7 @@
 #include "drivers/broker/net.h"
 #include "drivers/staging.h"
 #include "kernel/base/bytes.h"
+#include "tests/support/fds.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
@@ -39,18 +40,6 @@ check(bool holds)
 {
 	if (!holds)
 		abort();
-}
-
-static int
-count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	(void)closedir(dir);
-	return count;
 }
 
 static void
@@ -226,7 +215,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	if (above < 0)
 		make_place();
 	report_clear(&report);
-	fds = count_fds();
+	fds = fds_open();
 	cage = make_cage();
 	check(broker_new(&config, &report, &broker) == 0);
 	grant_all(broker, cage, &report, ids);
@@ -253,7 +242,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	for (uint32_t i = WIRE_SLOT_FIRST; i < broker->handle_fresh; i++)
 		check(broker->handles[i].state != HANDLE_OPEN);
 	broker_free(broker);
-	check(count_fds() == fds);
+	check(fds_open() == fds);
 	look_beside();
 	return 0;
 }
