@@ -7,7 +7,7 @@
  * its port by address and by name, a resolver. All names are pinned, so no question
  * leaves, and no rule has another port, so nobody else is reached.
  *
- * Input: messages one after the other, as message_get() reads them: small numbers and
+ * Input: messages one after the other (tests/fuzz/wire.h): small numbers and
  * edges rather than bytes of the struct. Ringless, so that reads, writes
  * and waits are the broker's too. */
 #include <dirent.h>
@@ -25,11 +25,12 @@
 #include "drivers/broker/net.h"
 #include "drivers/staging.h"
 #include "kernel/base/bytes.h"
+#include "tests/fuzz/wire.h"
 #include "tests/support/fds.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-enum { MESSAGES_MAX = 48, CLEAN_EVERY = 256, FILE_BYTES = 16 << 20, GRANTS = 5 };
+enum { MESSAGES_MAX = 48, CLEAN_EVERY = 256, FILE_BYTES = 16 << 20 };
 
 static char place[] = "/tmp/keyhold-fuzz-wire-XXXXXX";
 static int above = -1;
@@ -114,7 +115,9 @@ number(struct bytes_in *in)
 		STAGING_BYTES - 1, STAGING_BYTES, WIRE_LARGE_BYTES, 4096, 0, 1};
 	const uint8_t kind = bytes_u8(in);
 
-	return kind < 200 ? kind : kind < 230 ? bytes_u64(in) : edges[kind % (sizeof edges / sizeof *edges)];
+	if (kind < WIRE_NUMBER_LONG)
+		return kind;
+	return kind < WIRE_NUMBER_EDGE ? bytes_u64(in) : edges[kind % (sizeof edges / sizeof *edges)];
 }
 
 static char hosts[6][64]; /* with the port of this run's listener */
@@ -122,13 +125,17 @@ static char hosts[6][64]; /* with the port of this run's listener */
 static uint32_t
 text(struct bytes_in *in, char *out)
 {
-	static const char *const names[] = {"f", "d", "d/new", "..", "../secret", "/etc", "out", "d/../..",
-		".", "", "new", "d/../f", hosts[0], hosts[1], hosts[2], hosts[3], hosts[4], hosts[5]};
+	static const char *const names[TEXTS] = {[TEXT_NONE] = "", [TEXT_FILE] = "f", [TEXT_DIR] = "d",
+		[TEXT_IN_DIR] = "d/new", [TEXT_UP] = "..", [TEXT_SECRET] = "../secret",
+		[TEXT_ETC] = "/etc", [TEXT_LINK_OUT] = "out", [TEXT_UP_TWICE] = "d/../..",
+		[TEXT_SELF] = ".", [TEXT_NEW] = "new", [TEXT_ROUND] = "d/../f",
+		[TEXT_HERE] = hosts[0], [TEXT_LOOPBACK] = hosts[1], [TEXT_NAME] = hosts[2],
+		[TEXT_MAPPED] = hosts[3], [TEXT_METADATA] = hosts[4], [TEXT_NAME_ALONE] = hosts[5]};
 	const uint8_t which = bytes_u8(in);
 	uint32_t count = which & 15;
 
-	if (which >= 64) {
-		const char *name = names[which % (sizeof names / sizeof *names)];
+	if (which >= WIRE_TEXT) {
+		const char *name = names[which % TEXTS];
 
 		count = (uint32_t)strlen(name);
 		memcpy(out, name, count);
@@ -149,12 +156,12 @@ grant_all(struct broker *broker, int cage, struct report *report, uint32_t ret_i
 	const char *port;
 
 	check(broker_grant_dir(broker, cage, BROKER_READ | BROKER_WRITE, report, &grant) == 0);
-	ret_ids[0] = grant.id;
+	ret_ids[GRANT_DIR] = grant.id;
 	check(broker_name_servers(broker, "127.0.0.1:9", report) == 0);
 	check(broker_pin(broker, "a.example.com=127.0.0.1", report) == 0);
 	check(broker_pin(broker, "a.example.com=10.0.0.1", report) == 0);
 	check(broker_grant_listener(broker, &listener, report, &grant, address) == 0);
-	ret_ids[1] = grant.id;
+	ret_ids[GRANT_LISTENER] = grant.id;
 	port = strrchr(address, ':');
 	(void)snprintf(hosts[0], sizeof hosts[0], "127.0.0.1%s", port);
 	(void)snprintf(hosts[1], sizeof hosts[1], "127.0.0.0/8%s", port);
@@ -162,9 +169,11 @@ grant_all(struct broker *broker, int cage, struct report *report, uint32_t ret_i
 	(void)snprintf(hosts[3], sizeof hosts[3], "[::ffff:127.0.0.1]%s", port);
 	(void)snprintf(hosts[4], sizeof hosts[4], "169.254.169.254%s", port);
 	(void)snprintf(hosts[5], sizeof hosts[5], "a.example.com");
-	for (uint32_t i = 2; i < GRANTS; i++) {
-		const struct broker_address rule = {.kind = i == 4 ? BROKER_RESOLVE : BROKER_TCP,
-			.pattern = i == 4 ? hosts[5] : hosts[i - 1], .conns_max = i == 2 ? 3 : 0};
+	for (uint32_t i = GRANT_RANGE; i < GRANTS; i++) {
+		const bool resolver = i == GRANT_RESOLVER;
+		const struct broker_address rule = {.kind = resolver ? BROKER_RESOLVE : BROKER_TCP,
+			.pattern = resolver ? hosts[5] : i == GRANT_RANGE ? hosts[1] : hosts[2],
+			.conns_max = i == GRANT_RANGE ? 3 : 0};
 
 		check(broker_grant_address(broker, &rule, report, &grant) == 0);
 		ret_ids[i] = grant.id;
@@ -178,17 +187,17 @@ message_get(struct bytes_in *in, struct wire_request *message)
 	const uint8_t kind = bytes_u8(in), what = bytes_u8(in);
 
 	memset(message, 0, sizeof *message);
-	message->kind = kind < 224 ? WIRE_DEVICE : kind % 8u;
-	message->op = what & 63;
+	message->kind = kind < WIRE_KIND_OTHER ? WIRE_DEVICE : kind % 8u;
+	message->op = what & WIRE_OP;
 	message->flags = bytes_u32(in);
 	message->handle = (uint32_t)number(in);
-	if (what & 64) {
+	if (what & WIRE_HAS_MORE) {
 		message->handle2 = (uint32_t)number(in);
 		message->tag = bytes_u8(in);
 		message->timeout_ns = number(in);
 		message->access_ns = message->modify_ns = number(in);
 	}
-	if (what & 128) {
+	if (what & WIRE_HAS_DATA) {
 		message->offset = number(in);
 		message->length = number(in);
 		message->piece = (uint32_t)number(in);
